@@ -1,0 +1,73 @@
+"""Security labels: what was done to a resource, written into its `meta.security` (specification, section 2.6).
+
+While a resource is walked, what happens is collected as bits; `GONE` is no label but tells the caller that nothing remains
+of a node.
+"""
+
+from typing import Any
+
+from msgspec import UNSET
+
+from dimpflow.fhir.model import Node, struct
+
+GONE = 1
+REDACT = 2
+ABSTRACT = 4
+CRYPTO_HASH = 8
+ENCRYPT = 16
+PERTURB = 32
+SUBSTITUTE = 64
+GENERALIZE = 128
+PSEUDONYMIZE = 256
+REMOVE = 512
+
+_OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+_LABELS: tuple[tuple[int, str | None, str, str], ...] = (
+    (REDACT, _OBSERVATION_VALUE, "REDACTED", "redacted"),
+    (ABSTRACT, _OBSERVATION_VALUE, "ABSTRED", "abstracted"),
+    (CRYPTO_HASH, _OBSERVATION_VALUE, "CRYTOHASH", "cryptographic hash function"),  # (sic)
+    (ENCRYPT, _OBSERVATION_VALUE, "MASKED", "masked"),
+    (PERTURB, None, "PERTURBED", "exact value is replaced with another exact value"),
+    (SUBSTITUTE, None, "SUBSTITUTED", "exact value is replaced with a predefined value"),
+    (GENERALIZE, None, "GENERALIZED", "exact value is replaced with a general value"),
+    (PSEUDONYMIZE, _OBSERVATION_VALUE, "PSEUDED", "pseudonymized"),
+    (REMOVE, _OBSERVATION_VALUE, "REDACTED", "redacted"),
+)
+"""(operation, system, code, display) in the order in which they are added."""
+
+_metas: dict[int, Any] = {}
+_missing: dict[tuple[Any, ...], list[Any]] = {}
+
+
+def _codings(operations: int, present: set[str]) -> list[Any]:
+    """The labels of the operations as Coding objects, without codes that are present (in lower case) already."""
+    coding = struct("Coding")
+    found: dict[str, Any] = {}
+    for bit, system, code, display in _LABELS:
+        if operations & bit and code.lower() not in present:
+            found.setdefault(code, coding(system=system or UNSET, code=code, display=display))
+    return list(found.values())
+
+
+def add_labels(resource: Node, operations: int) -> None:
+    """Appends the labels of the operations, except where a label of the same code (in any case) is there already.
+
+    Label objects are shared between resources: they are only ever written out.
+    """
+    operations &= ~GONE
+    if not operations:
+        return
+    if resource.meta is UNSET:
+        meta = _metas.get(operations)
+        if meta is None:
+            meta = _metas[operations] = struct("Meta")(security=_codings(operations, set()))
+        resource.meta = meta
+        return
+    present = [] if resource.meta.security is UNSET else resource.meta.security
+    key = (operations, *[label.code for label in present])
+    missing = _missing.get(key)
+    if missing is None:
+        if len(_missing) > 1000:
+            _missing.clear()
+        missing = _missing[key] = _codings(operations, {c.lower() for c in key[1:] if c is not UNSET})
+    resource.meta.security = present + missing

@@ -1,0 +1,94 @@
+"""The FHIR R4 element table: per type its elements in definition order (FHIR R4 4.0.1, made by scripts/build_fhir_table.py).
+
+A *type key* names a type as the definitions do: `Patient`, `HumanName`, and for backbone elements their path,
+`Patient.contact`. Choice elements (`value[x]`) stand here once per allowed type, as JSON spells them (`valueQuantity`), with
+the base name (`value`) as their FHIR name.
+"""
+
+import keyword
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_FILE = Path(__file__).with_name("r4.json")
+_DATA: dict[str, Any] = orjson.loads(_FILE.read_bytes())
+
+RESOURCE_TYPES: frozenset[str] = frozenset(_DATA["resources"])
+PRIMITIVE_TYPES: frozenset[str] = frozenset(_DATA["primitives"])
+_ANONYMOUS: frozenset[str] = frozenset(_DATA["anonymous"])
+_ABSTRACT = frozenset({"Resource", "DomainResource", "Element", "BackboneElement"})
+
+PRIMITIVE = "Element"
+"""Type key of what stands beside a primitive value (`_birthDate`): `id` and `extension`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element of a type.
+
+    name: FHIR name (`value` for `valueQuantity`); json: member name in JSON; attr: attribute of the typed object;
+    type: type key, primitive type name, or `Resource` for a nested resource; many: a JSON array.
+    """
+
+    name: str
+    json: str
+    attr: str
+    type: str
+    many: bool
+
+    @property
+    def primitive(self) -> bool:
+        """Whether it holds a primitive value (so that `_name` may stand beside it)."""
+        return self.type in PRIMITIVE_TYPES
+
+    @property
+    def resource(self) -> bool:
+        """Whether it holds nested resources (contained, Bundle.entry.resource, ...)."""
+        return self.type == "Resource"
+
+
+def _attribute(name: str) -> str:
+    return name + "_" if keyword.iskeyword(name) else name
+
+
+@cache
+def elements(key: str) -> tuple[Element, ...]:
+    """The elements of a type key in definition order. KeyError for an unknown key."""
+    found = []
+    for name, types, many in _DATA["types"][key]:
+        if isinstance(types, str):
+            found.append(Element(name, name, _attribute(name), types, many))
+            continue
+        for type_ in types:
+            json = name + type_[0].upper() + type_[1:]
+            found.append(Element(name, json, _attribute(json), type_, many))
+    return tuple(found)
+
+
+def is_type(key: str) -> bool:
+    """Whether the table knows this complex type or resource."""
+    return key in _DATA["types"]
+
+
+def type_name(key: str) -> str:
+    """The FHIR type name of a type key: `Patient.contact` is a `BackboneElement`, parts of data types are `Element`."""
+    if "." not in key:
+        return key
+    return "Element" if key in _ANONYMOUS else "BackboneElement"
+
+
+@cache
+def type_names() -> frozenset[str]:
+    """Every name that an instance can carry as its type: resources, data types, primitives."""
+    return (
+        frozenset(type_name(k) for k in _DATA["types"] if k not in _ABSTRACT) | PRIMITIVE_TYPES | {"Element"}
+    )
+
+
+@cache
+def element_names() -> frozenset[str]:
+    """Every FHIR element name of the model."""
+    return frozenset(e.name for key in _DATA["types"] for e in elements(key))
