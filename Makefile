@@ -1,0 +1,119 @@
+# DIMP Workflow: everything that is done from a terminal. `make` alone lists it.
+# Needs: GNU make, git, Python 3.11 or newer. All else goes into .venv, which the first target that needs it makes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CORES ?= all
+PYTEST_ARGS ?=
+
+# cohort
+PATIENTS ?= 200
+SEED ?= 1
+SHAPE ?= ndjson
+OUT ?= demo/cohort-$(PATIENTS)-$(SEED)-$(SHAPE)
+
+VENV := .venv
+READY := $(VENV)/.ready
+KEY := .dimp-key
+COHORT := demo/cohort
+CANARIES := demo/canaries.jsonl
+JOB := jobs/cohort
+GENERATOR := tests/generate.py $(wildcard tests/cohort/*.py)
+STYLE := $(addprefix --report-stylesheet ,$(wildcard workflow/report/report.css))
+
+# Snakemake starts `python` for its jobs: ours must come first.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONUTF8 := 1
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+.PHONY: help
+help:  ## List the targets (this list)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  Variables: PYTHON=python3.12 (for the set-up), CORES=8 (demo), PYTEST_ARGS='-k split' (test),"
+	@echo "             PATIENTS=2000 SEED=1 SHAPE=ndjson|torch OUT=folder (cohort)"
+
+# ---- set-up ----------------------------------------------------------------------------------------------------------
+# The stamp is written last: a set-up that was interrupted is made anew by the next make.
+
+.PHONY: setup
+setup: $(READY)  ## Make the environment .venv (other targets do it when needed)
+
+$(READY): requirements/lock.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1). Say for example: make PYTHON=python3.12" >&2; \
+	    exit 1; }
+	@echo "Making the Python environment in $(VENV) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { \
+	    echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu install the package python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements/lock.txt
+	@touch $@
+
+.PHONY: lock
+lock: $(READY)  ## Make the lock files anew from requirements/*.in
+	@for name in uv dev; do \
+	    $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	        --custom-compile-command 'make lock' requirements/$$name.in \
+	        -o requirements/$$([[ $$name == dev ]] && echo lock || echo $$name).txt; \
+	done
+
+# ---- demonstration ---------------------------------------------------------------------------------------------------
+
+$(KEY):
+	@umask 077; $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@.new; mv $@.new $@
+	@echo "Made a random key in $@ (only you can read it, git ignores it)."
+
+demo/.generated: $(GENERATOR) | $(READY)
+	@$(VENV)/bin/python tests/generate.py --patients 200 --seed 1 --out $(COHORT) --canaries $(CANARIES)
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) $(KEY) demo/.generated  ## Generate a cohort, run the workflow on it, make the report, say where all is
+	@export DIMP_CRYPTO_HASH_KEY="$$(cat $(KEY))"; \
+	    snakemake --cores $(CORES); \
+	    snakemake --cores 1 --report $(JOB)/report.html $(STYLE) > demo/report.log 2>&1 || { cat demo/report.log; exit 1; }
+	@echo
+	@$(VENV)/bin/python tests/canaries.py $(CANARIES) $(JOB)/dimp_results.ndjson
+	@echo
+	@echo "  input     $(COHORT)/ (200 invented patients)"
+	@echo "  results   $(JOB)/dimp_results.ndjson"
+	@echo "  status    $(JOB)/status.json"
+	@echo "  logs      $(JOB)/logs/"
+	@echo "  report    $(JOB)/report.html (open it in a browser)"
+	@echo "  key       $(KEY)"
+
+.PHONY: cohort
+cohort: $(READY)  ## Generate a cohort: PATIENTS=… SEED=… [SHAPE=ndjson|torch] [OUT=…]
+	@$(VENV)/bin/python tests/generate.py --patients $(PATIENTS) --seed $(SEED) --shape $(SHAPE) --out $(OUT) --canaries $(OUT).canaries.jsonl
+
+# ---- development -----------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(READY)  ## Run all tests
+	@python -m pytest -q $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(READY)  ## Check style, types and the workflow
+	ruff check .
+	ruff format --check .
+	mypy --strict scripts/dimpflow
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+.PHONY: bench
+bench: $(READY)  ## Measure the whole job against the floor
+	@python tests/bench.py
+
+.PHONY: clean
+clean:  ## Remove what the demonstration made (not its key)
+	rm -rf demo jobs/cohort
+
+.PHONY: distclean
+distclean: clean  ## Remove the environment and the tools' caches too
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
