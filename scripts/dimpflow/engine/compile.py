@@ -12,15 +12,15 @@ from typing import Any
 from msgspec import UNSET
 
 from dimpflow.engine.conflicts import refuse_conflicts
-from dimpflow.engine.labels import CRYPTO_HASH, GENERALIZE, GONE, PSEUDONYMIZE, REDACT, REMOVE
+from dimpflow.engine.labels import CRYPTO_HASH, GENERALIZE, GONE, LEVEL, PSEUDONYMIZE, REDACT, REMOVE
 from dimpflow.engine.methods import Place, Tools, value_operation
 from dimpflow.engine.methods.cache import Cache
 from dimpflow.engine.predicates import PredicateSource
 from dimpflow.engine.primitives import Action, action, check_number, clear, on_element
-from dimpflow.engine.selection import Arrival, Item, Selector
+from dimpflow.engine.selection import OUTER, Arrival, Item, Selector
 from dimpflow.engine.walks import Walks, beside
 from dimpflow.errors import RuleSetError
-from dimpflow.fhir.model import Node, sibling, struct
+from dimpflow.fhir.model import Node, has_sibling, sibling, struct
 from dimpflow.fhir.table import RESOURCE_TYPES, Element, type_name
 from dimpflow.ruleset.rules import CryptoHash, Generalize, Keep, Pseudonymize, Redact, Remove
 
@@ -37,8 +37,8 @@ _BITS: dict[type, int] = {
 }
 
 
-_CLEARING = REDACT | REMOVE | GENERALIZE | PSEUDONYMIZE
-"""Operations after which nothing may be left of a node."""
+_CLEARING = sum((REDACT | REMOVE | GENERALIZE | PSEUDONYMIZE) << level * LEVEL for level in range(3))
+"""Operations after which nothing may be left of a node; resources stand at most three deep (Bundle, entry, contained)."""
 
 
 class Subject:
@@ -48,20 +48,20 @@ class Subject:
 
 
 class Compiler:
-    """Makes walks for one rule set, for resources with or without extras (extensions, anything beside primitives)."""
+    """Makes walks for one rule set, for resources of the full model or of the plain one."""
 
     def __init__(
         self,
         selector: Selector,
-        extras: bool,
+        full: bool,
         tools: Tools,
         matched: list[int],
         changed: list[int],
         nested: Callable[[frozenset[Item], bool], Nested],
     ) -> None:
         self.selector = selector
-        self.walks = Walks(selector, extras)
-        self.extras = extras
+        self.walks = Walks(selector, full)
+        self.full = full
         self.tools = tools
         self.matched, self.changed = matched, changed
         self.nested = nested
@@ -90,6 +90,13 @@ class Compiler:
         self._compile(arrival, name)
         walk = self.scope[name]
         return walk
+
+    def _bit(self, arrival: Arrival) -> int:
+        """What the method in effect records: for the resource itself, or for the one so many levels out whose rule it is."""
+        method = self.walks.method(arrival)
+        if arrival.taken is None or isinstance(method, Keep):
+            return 0
+        return _BITS[type(method)] << LEVEL * -(arrival.taken.rank // OUTER)
 
     # ---- predicates --------------------------------------------------------------------------------------------
 
@@ -171,8 +178,9 @@ class Compiler:
             operation = _checked
         return action(
             operation=operation,
-            bit=0 if isinstance(method, Keep) else _BITS[type(method)],
-            beside=self._walk(other) if self.extras and self.walks.busy(other) else None,
+            bit=self._bit(arrival),
+            remove=isinstance(method, Remove),
+            beside=self._walk(other) if self.full and self.walks.busy(other) else None,
             matched=None if arrival.selected is None else self._counter(self.matched, arrival.selected),
             changed=self._counter(self.changed, arrival.taken.rule)
             if arrival.taken and not isinstance(method, Keep)
@@ -227,9 +235,9 @@ class Compiler:
         method, resource = self.walks.method(arrival), arrival.type in RESOURCE_TYPES
         matched = [] if arrival.selected is None else [f"M[{arrival.selected}] += 1"]
         if isinstance(method, Remove) and not (resource and arrival.taken and arrival.taken.rank >= 0):
-            return [*matched, *self._count(arrival, "1"), f"return {REMOVE | GONE}"]
+            return [*matched, *self._count(arrival, "1"), f"return {self._bit(arrival) | GONE}"]
         if isinstance(method, Redact) and not resource and self.walks.uniform(arrival):
-            return [*matched, *self._count(arrival, "1"), f"return {REDACT | GONE}"]
+            return [*matched, *self._count(arrival, "1"), f"return {self._bit(arrival) | GONE}"]
         lines = ["r = 0", *matched]
         if resource and self.uses_subject:
             lines += ["subject = S.id", "S.id = None if o.id is U else o.id"]
@@ -240,7 +248,7 @@ class Compiler:
             lines += self._text(arrival, method)
         if resource:
             return [*lines, *(["S.id = subject"] if self.uses_subject else []), "return r"]
-        empty = self._bind("empty", struct(arrival.type)())
+        empty = self._bind("empty", struct(arrival.type, self.full)())
         return [*lines, f"return r | {GONE} if r & {_CLEARING} and o == {empty} else r"]
 
     def _text(self, arrival: Arrival, method: Pseudonymize) -> list[str]:
@@ -260,7 +268,7 @@ class Compiler:
             f"    o.{text.attr} = {pseudonym}(None)",
             f"    if o.{text.attr} is not U:",
             *("        " + line for line in self._count(arrival, "1")),
-            f"        r |= {PSEUDONYMIZE}",
+            f"        r |= {self._bit(arrival)}",
         ]
 
     def _count(self, arrival: Arrival, number: str) -> list[str]:
@@ -278,7 +286,7 @@ class Compiler:
             and isinstance(method, Remove | Redact)
             and (isinstance(method, Remove) or self.walks.uniform(child))
         ):
-            return self._drop(element, child, _BITS[type(method)])
+            return self._drop(element, child)
         walk = self._name(child) if child.settled else self._asking(child)
         if element.many:
             return [
@@ -328,7 +336,7 @@ class Compiler:
             f"    r |= q & ~{GONE}",
         ]
 
-    def _drop(self, element: Element, child: Arrival, bit: int) -> list[str]:
+    def _drop(self, element: Element, child: Arrival) -> list[str]:
         """The whole element goes."""
         number = "len(v)" if element.many else "1"
         matched = [] if child.selected is None else [f"    M[{child.selected}] += {number}"]
@@ -338,29 +346,29 @@ class Compiler:
             *matched,
             *("    " + line for line in self._count(child, number)),
             f"    o.{element.attr} = U",
-            f"    r |= {bit}",
+            f"    r |= {self._bit(child)}",
         ]
 
     def _primitive_child(self, parent: Arrival, element: Element, child: Arrival) -> list[str]:
         place = Place(element.name, element.type, type_name(parent.type))
-        has_sibling = sibling(element.attr) in struct(parent.type).__struct_fields__
+        beside = self.full and has_sibling(parent.type, element)
         if not child.settled:
-            return [f"r |= {self._each(element, child, place, has_sibling)}(o)"]
+            return [f"r |= {self._each(element, child, place, beside)}(o)"]
         plain = self._plain_values(element, child, place)
-        if not (self.extras and has_sibling):
+        if not beside:
             return plain
         other = f"o.{sibling(element.attr)} is not U"
-        lines = [f"if {other}:", f"    r |= {self._each(element, child, place, has_sibling)}(o)"]
+        lines = [f"if {other}:", f"    r |= {self._each(element, child, place, beside)}(o)"]
         return [*lines, "else:", *("    " + line for line in plain)] if plain else lines
 
-    def _each(self, element: Element, child: Arrival, place: Place, has_sibling: bool) -> str:
-        return self._bind("each", on_element(element, self._action(child, place), has_sibling))
+    def _each(self, element: Element, child: Arrival, place: Place, beside: bool) -> str:
+        return self._bind("each", on_element(element, self._action(child, place), beside))
 
     def _plain_values(self, element: Element, child: Arrival, place: Place) -> list[str]:
         """Source for values with nothing beside them; empty if they stay and are not even counted."""
         method = self.walks.method(child)
         if isinstance(method, Redact | Remove):
-            return self._drop(element, child, _BITS[type(method)])
+            return self._drop(element, child)
         number = "len(v)" if element.many else "1"
         lines = [f"v = o.{element.attr}", "if v is not U:"]
         if child.selected is not None:
@@ -381,7 +389,7 @@ class Compiler:
         return [
             *lines,
             *("    " + line for line in self._count(child, number)),
-            f"    r |= {_BITS[type(method)]}",
+            f"    r |= {self._bit(child)}",
         ]
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from dimpflow.bundles import peek
 from dimpflow.engine.compile import Compiler, Nested, Walk
-from dimpflow.engine.labels import GONE, add_labels
+from dimpflow.engine.labels import GONE, add_labels, outward
 from dimpflow.engine.methods import Tools
 from dimpflow.engine.selection import Item, Selector
 from dimpflow.errors import LineError
@@ -19,10 +18,14 @@ from dimpflow.fhir.table import RESOURCE_TYPES
 from dimpflow.keys import KeyedHash
 from dimpflow.pseudonyms import Pseudonyms
 from dimpflow.pseudonyms.keyed import keyed_pseudonyms
-from dimpflow.engine.methods.cache import Cache
 from dimpflow.ruleset.rules import METHOD_NAMES, RuleSet
 
 _encode = msgspec.json.Encoder().encode
+_HEAD = b'{"resourceType":"'
+_TYPE_AT = len(_HEAD)
+
+_STAY = 16
+"""Resources that are decoded by the full model at once after one that did not fit the plain one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Engine:
         key = rule_set.parameters.crypto_hash_key
         digest = KeyedHash(key.encode()).hexdigest
         tools = Tools(
-            hexdigest=Cache(lambda text: digest(text.encode())).__getitem__,
+            hexdigest=lambda text: digest(text.encode()),
             pseudonyms=pseudonyms or keyed_pseudonyms(key),
         )
         self._rules = rule_set.rules
@@ -56,7 +59,7 @@ class Engine:
             Compiler(selector, extras, tools, self._matched, self._changed, self._nested)
             for extras in (False, True)
         ]
-        self._walks: dict[tuple[str, bool], tuple[Callable[[bytes], Node], Walk]] = {}
+        self._kinds = _Kinds(partial(self._kind, frozenset()))
 
     def deidentify(self, resource: bytes) -> bytes:
         """One resource or Bundle as compact JSON in definition order. LineError where it cannot be processed."""
@@ -66,8 +69,7 @@ class Engine:
     def process(self, resource: bytes) -> tuple[Node, int]:
         """The de-identified resource as an object, not yet labelled, and the operations on it and all it holds."""
         try:
-            decode, walk = self._walk_of(resource, frozenset(), self._walks)
-            node = decode(resource)
+            node, walk = self._kinds.decode(resource)
             return node, walk(node) & ~GONE
         except LineError as error:
             raise _located(resource, error) from None
@@ -89,44 +91,58 @@ class Engine:
             for i, rule in enumerate(self._rules)
         ]
 
-    def _walk_of(
-        self,
-        data: bytes,
-        outer: frozenset[Item],
-        walks: dict[tuple[str, bool], tuple[Callable[[bytes], Node], Walk]],
-    ) -> tuple[Callable[[bytes], Node], Walk]:
-        kind = (peek(data), has_extras(data))
-        try:
-            return walks[kind]
-        except KeyError:
-            type_, extras = kind
-            if type_ not in RESOURCE_TYPES:
-                raise LineError("not a FHIR R4 resource") from None
-            walks[kind] = decoder(type_).decode, self._compilers[extras].resource(type_, outer)
-            return walks[kind]
+    def _kind(self, outer: frozenset[Item], type_: str, full: bool) -> tuple[Callable[[bytes], Node], Walk]:
+        if type_ not in RESOURCE_TYPES:
+            raise LineError("not a FHIR R4 resource")
+        return decoder(type_, full).decode, self._compilers[full].resource(type_, outer)
 
     def _nested(self, outer: frozenset[Item], contained: bool) -> Nested:
         """How nested resources of one kind of place are processed; contained ones get no labels of their own."""
-        return partial(self._process_nested, outer, {}, self._labels and not contained)
+        return partial(
+            self._process_nested, _Kinds(partial(self._kind, outer)), self._labels and not contained
+        )
 
-    def _process_nested(self, outer: frozenset[Item], walks: Any, labels: bool, raw: Raw) -> tuple[Raw, int]:
-        data = bytes(raw)
-        decode, walk = self._walk_of(data, outer, walks)
-        node = decode(data)
+    def _process_nested(self, kinds: "_Kinds", labels: bool, raw: Raw) -> tuple[Raw, int]:
+        node, walk = kinds.decode(bytes(raw))
         operations = walk(node)
         if labels and operations:
             add_labels(node, operations)
-        return Raw(_encode(node)), operations
+        return Raw(_encode(node)), outward(operations) | operations & GONE
 
 
-def has_extras(data: bytes) -> bool:
-    """Whether a resource may hold extensions or anything beside a primitive; false means surely not.
+class _Kinds:
+    """Decoders and walks for the kinds of resources that come to one kind of place."""
 
-    Two searches for what is rare, since most resources have neither. Escapes (\\u005f) could hide a name.
-    """
-    if b'xtension"' in data:
-        return True
-    return (b"_" in data and b'"_' in data) or (b"\\" in data and b"\\u" in data)
+    def __init__(self, make: Callable[[str, bool], tuple[Callable[[bytes], Node], Walk]]) -> None:
+        self._make = make
+        self._plain: dict[bytes, tuple[Callable[[bytes], Node], Walk]] = {}
+        self._full: dict[bytes, tuple[Callable[[bytes], Node], Walk]] = {}
+        self._rich: dict[bytes, int] = {}
+
+    def decode(self, data: bytes) -> tuple[Node, Walk]:
+        """The decoded resource and its walk. LineError or msgspec's errors for what is no FHIR R4.
+
+        The plain model is tried first, except for some resources after one of that type that did not fit; both models
+        give the same result.
+        """
+        usual = data.startswith(_HEAD)
+        name = data[_TYPE_AT : data.find(b'"', _TYPE_AT)] if usual else peek(data).encode()
+        left = self._rich.get(name)
+        if not left:
+            kind = self._plain.get(name) or self._add(self._plain, name, full=False)
+            try:
+                return kind[0](data), kind[1]
+            except msgspec.ValidationError:
+                left = _STAY
+        self._rich[name] = left - 1
+        kind = self._full.get(name) or self._add(self._full, name, full=True)
+        return kind[0](data), kind[1]
+
+    def _add(
+        self, kinds: dict[bytes, tuple[Callable[[bytes], Node], Walk]], name: bytes, *, full: bool
+    ) -> tuple[Callable[[bytes], Node], Walk]:
+        kind = kinds[name] = self._make(name.decode(errors="replace"), full)
+        return kind
 
 
 def _refusal(error: msgspec.MsgspecError) -> LineError:

@@ -21,6 +21,18 @@ GENERALIZE = 128
 PSEUDONYMIZE = 256
 REMOVE = 512
 
+LEVEL = 16
+"""Bits for one resource. What a rule of an outer resource does inside a nested one is noted LEVEL bits higher for each
+resource in between: it labels the outer one."""
+
+_OWN = (1 << LEVEL) - 1 & ~GONE
+
+
+def outward(operations: int) -> int:
+    """What a nested resource's operations are for the resource around it: the nested one's own, and what was meant for it."""
+    return operations & _OWN | operations >> LEVEL
+
+
 _OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 _LABELS: tuple[tuple[int, str | None, str, str], ...] = (
     (REDACT, _OBSERVATION_VALUE, "REDACTED", "redacted"),
@@ -54,7 +66,7 @@ def add_labels(resource: Node, operations: int) -> None:
 
     Label objects are shared between resources: they are only ever written out.
     """
-    operations &= ~GONE
+    operations &= _OWN
     if not operations:
         return
     if resource.meta is UNSET:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from dimpflow.engine.labels import GONE, REMOVE
+from dimpflow.engine.labels import GONE
 from dimpflow.errors import LineError
 from dimpflow.fhir.model import Node, sibling
 from dimpflow.fhir.table import Element
@@ -34,13 +34,14 @@ def action(
     *,
     operation: Callable[[Any], Any] | None,
     bit: int,
+    remove: bool,
     beside: Callable[[Node], int] | None,
     matched: Callable[[], None] | None,
     changed: Callable[[], None] | None,
 ) -> Action:
     """The action of a settled primitive.
 
-    operation: None leaves the value; bit: what it records (REMOVE takes everything at once); beside: the walk of what
+    operation: None leaves the value; bit: what it records; remove: everything goes at once; beside: the walk of what
     stands beside, None if there is nothing to do there.
     """
 
@@ -48,10 +49,10 @@ def action(
         operations = 0
         if matched is not None:
             matched()
-        if bit == REMOVE:
+        if remove:
             if changed is not None:
                 changed()
-            return UNSET, UNSET, REMOVE
+            return UNSET, UNSET, bit
         if operation is not None and not _absent(value):
             value = operation(value)
             operations = bit
@@ -72,10 +73,10 @@ def clear(value: Any) -> Any:
     return UNSET
 
 
-def on_element(element: Element, act: Action, has_sibling: bool) -> Callable[[Node], int]:
+def on_element(element: Element, act: Action, beside: bool) -> Callable[[Node], int]:
     """An action for the element of an object, one value or many; what is left empty goes."""
     attr = element.attr
-    other_attr = sibling(attr) if has_sibling else None
+    other_attr = sibling(attr) if beside else None
 
     def one(node: Node) -> int:
         value = getattr(node, attr)

@@ -8,18 +8,17 @@ because a node seen before is not followed again.
 from collections.abc import Callable, Iterator
 
 from dimpflow.engine.selection import Arrival, Selector
-from dimpflow.fhir.table import PRIMITIVE, PRIMITIVE_TYPES, Element, elements
+from dimpflow.fhir.model import fields
+from dimpflow.fhir.table import PRIMITIVE, PRIMITIVE_TYPES, Element
 from dimpflow.ruleset.rules import Keep, Method, Pseudonymize, Redact
-
-_EXTRAS = ("extension", "modifierExtension")
 
 
 class Walks:
-    """Questions about arrivals. extras: whether the resource may hold extensions, or anything beside primitives."""
+    """Questions about arrivals in the full model, or in the plain one."""
 
-    def __init__(self, selector: Selector, extras: bool) -> None:
+    def __init__(self, selector: Selector, full: bool) -> None:
         self.selector = selector
-        self.extras = extras
+        self.full = full
         self._busy: dict[Arrival, bool] = {}
         self._uniform: dict[Arrival, bool] = {}
 
@@ -39,11 +38,9 @@ class Walks:
         """The children of a settled node, with how the walk reaches them (nested resources without their own rules)."""
         if arrival.type in PRIMITIVE_TYPES:
             arrival = beside(arrival)
-            if not self.extras:
+            if not self.full:
                 return
-        for element in elements(arrival.type):
-            if element.name in _EXTRAS and not self.extras:
-                continue
+        for element in fields(arrival.type, self.full):
             inherited = None if element.resource else arrival.taken
             yield element, self.selector.arrive(element.type, self.selector.into(arrival, element), inherited)
 

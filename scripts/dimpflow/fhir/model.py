@@ -4,6 +4,9 @@ One msgspec Struct per type key. They refuse unknown members, wrong JSON types a
 speed of an untyped parser), and give definition order while encoding. Absent members are `msgspec.UNSET`. Decimals stay
 the bytes that they were (FHIR R4 section 2.24.0.1: precision counts); nested resources stay raw bytes too, to be decoded
 one by one. What stands beside a primitive (`_birthDate`, FHIR R4 section 2.6.2.3) is the attribute `u_birthDate`.
+
+There are two models. The *plain* one has no extensions and nothing beside primitives: most resources fit, are decoded and
+walked faster, and a resource that does not fit is refused, so that nothing can be overlooked. The *full* one has all.
 """
 
 from functools import cache
@@ -26,7 +29,10 @@ _JSON_TYPES: dict[str, type] = {
 }
 """Python types of the primitives; all others are JSON strings."""
 
-_structs: dict[str, Any] = {}
+EXTRAS = ("extension", "modifierExtension")
+"""Elements that only the full model has."""
+
+_structs: dict[tuple[str, bool], Any] = {}
 
 
 def sibling(attr: str) -> str:
@@ -34,75 +40,83 @@ def sibling(attr: str) -> str:
     return "u_" + attr
 
 
-def _define(key: str) -> None:
+def has_sibling(key: str, element: Element) -> bool:
+    """Whether anything can stand beside an element: beside primitives, but element ids and Extension.url (attributes in XML)."""
+    bare = (element.name == "id" and element.type == "string") or (
+        key == "Extension" and element.name == "url"
+    )
+    return element.primitive and not bare
+
+
+def fields(key: str, full: bool) -> tuple[Element, ...]:
+    """The elements of a type that a model has, in definition order."""
+    return tuple(e for e in elements(key) if full or e.name not in EXTRAS)
+
+
+def _define(key: str, full: bool) -> None:
     """Makes the Struct of one type key, its field types still open."""
-    fields: list[tuple[str, Any, Any]] = []
+    members: list[tuple[str, Any, Any]] = []
     names: dict[str, str] = {}
-    for element in elements(key):
-        fields.append((element.attr, Any, UNSET))
+    for element in fields(key, full):
+        members.append((element.attr, Any, UNSET))
         names[element.attr] = element.json
-        if element.primitive and not _bare(key, element):
-            fields.append((sibling(element.attr), Any, UNSET))
+        if full and has_sibling(key, element):
+            members.append((sibling(element.attr), Any, UNSET))
             names[sibling(element.attr)] = "_" + element.json
-    tag = {"tag_field": "resourceType", "tag": key} if key in RESOURCE_TYPES else {}
-    _structs[key] = msgspec.defstruct(
+    resource = key in RESOURCE_TYPES
+    _structs[key, full] = msgspec.defstruct(
         key.replace(".", "_"),
-        fields,
+        members,
         module=__name__,
         rename=names,
         forbid_unknown_fields=True,
-        gc=False,
-        **tag,
+        gc=False,  # no cycles: nothing for the collector to find
+        tag_field="resourceType" if resource else None,
+        tag=key if resource else None,
     )
 
 
-def _bare(key: str, element: Element) -> bool:
-    """Element ids and Extension.url are attributes in FHIR's XML form: nothing can stand beside them."""
-    return (element.name == "id" and element.type == "string") or (
-        key == "Extension" and element.name == "url"
-    )
-
-
-def _resolve(key: str) -> None:
+def _resolve(key: str, full: bool) -> None:
     """Fills in the field types; every Struct that they name is made by now."""
-    annotations = _structs[key].__annotations__
-    for element in elements(key):
+    annotations = _structs[key, full].__annotations__
+    for element in fields(key, full):
         if element.resource:
             inner: Any = Raw
         elif element.primitive:
             inner = _JSON_TYPES.get(element.type, str)
         else:
-            inner = _structs[element.type]
-        if element.many and element.primitive:
-            # null holds the place of a value that has only something beside it; a Raw takes null as it is
-            inner = list[inner] if inner is Raw else list[inner | None]
+            inner = _structs[element.type, full]
+        if element.many and element.primitive and full and inner is not Raw:
+            inner = list[inner | None]  # null holds the place of a value that has only something beside it
         elif element.many:
             inner = list[inner]
         annotations[element.attr] = inner | UnsetType
-        if sibling(element.attr) in annotations:
-            beside = _structs[PRIMITIVE]
-            annotations[sibling(element.attr)] = (list[beside | None] if element.many else beside) | UnsetType
+        if full and has_sibling(key, element):
+            beside: Any = _structs[PRIMITIVE, True]
+            if element.many:
+                beside = list[beside | None]
+            annotations[sibling(element.attr)] = beside | UnsetType
 
 
-def struct(key: str) -> Any:
+def struct(key: str, full: bool = True) -> Any:
     """The Struct of a type key; made, with all that it refers to, at the first call. KeyError for an unknown key."""
-    if key not in _structs:
+    if (key, full) not in _structs:
         new, queue = [], [key, PRIMITIVE]
         while queue:
             name = queue.pop()
-            if name in _structs:
+            if (name, full) in _structs:
                 continue
-            _define(name)
+            _define(name, full)
             new.append(name)
-            queue.extend(e.type for e in elements(name) if not e.resource and is_type(e.type))
+            queue.extend(e.type for e in fields(name, full) if not e.resource and is_type(e.type))
         for name in new:
-            _resolve(name)
-    return _structs[key]
+            _resolve(name, full)
+    return _structs[key, full]
 
 
 @cache
-def decoder(resource_type: str) -> "msgspec.json.Decoder[Any]":
+def decoder(resource_type: str, full: bool = True) -> "msgspec.json.Decoder[Any]":
     """The strict decoder of a resource type. KeyError if it is no R4 resource."""
     if resource_type not in RESOURCE_TYPES:
         raise KeyError(resource_type)
-    return msgspec.json.Decoder(struct(resource_type))
+    return msgspec.json.Decoder(struct(resource_type, full))

@@ -5,7 +5,6 @@ where nothing remains. Structure (walking, taking nodes out, pruning) is the com
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from dimpflow.engine.methods.cache import Cache
@@ -13,25 +12,41 @@ from dimpflow.engine.methods.crypto_hash import crypto_hash
 from dimpflow.engine.methods.generalize import generalize
 from dimpflow.engine.methods.place import Place
 from dimpflow.engine.methods.pseudonymize import pseudonymize
+from dimpflow.errors import LineError
 from dimpflow.pseudonyms import Pseudonyms
 from dimpflow.ruleset.rules import CryptoHash, Generalize, Pseudonymize, Rule
 
 __all__ = ["Place", "Tools", "value_operation"]
 
 
-@dataclass(frozen=True)
 class Tools:
-    """What value operations need from outside. hexdigest: text to the 64 characters of its keyed hash."""
+    """What value operations need from outside.
 
-    hexdigest: Callable[[str], str]
-    pseudonyms: Pseudonyms
+    hexdigest: text to the 64 characters of its keyed hash; pseudonyms: where pseudonyms come from.
+    """
+
+    def __init__(self, hexdigest: Callable[[str], str], pseudonyms: Pseudonyms) -> None:
+        self.pseudonyms = pseudonyms
+        self._hexdigest = hexdigest
+        self._digests: dict[int | None, Callable[[str], str]] = {}
+
+    def digest(self, length: int | None) -> Callable[[str], str]:
+        """Hashes cut to a length; one memory for all places, since an id is met again in references."""
+        if length not in self._digests:
+            hexdigest = self._hexdigest
+            self._digests[length] = Cache(lambda text: hexdigest(text)[:length] if text else text).__getitem__
+        return self._digests[length]
 
 
 def value_operation(rule: Rule, place: Place, tools: Tools) -> Callable[[Any], Any]:
     """The operation of a rule at a place. TypeError for methods that do not work on values (keep, redact, remove)."""
     match rule.method:
         case CryptoHash(truncate=length):
-            operation = crypto_hash(tools.hexdigest, length, place)
+            return (
+                crypto_hash(tools.digest(length), place)
+                if place.takes_text
+                else place.named(rule, no_text(place))
+            )
         case Generalize() as method:
             operation = generalize(method, place)
         case Pseudonymize() as method:
@@ -39,3 +54,12 @@ def value_operation(rule: Rule, place: Place, tools: Tools) -> Callable[[Any], A
         case _:
             raise TypeError(f"{type(rule.method).__name__} has no value operation")
     return place.named(rule, operation if place.type == "decimal" else Cache(operation).__getitem__)
+
+
+def no_text(place: Place) -> Callable[[Any], Any]:
+    """The operation where text would be put that does not fit: every value is refused."""
+
+    def refuse(value: Any) -> Any:
+        raise LineError(f"a hash does not fit into a {place.type}")
+
+    return refuse

@@ -3,28 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+from dimpflow.engine.methods.cache import Cache
 from dimpflow.engine.methods.place import Place
 from dimpflow.engine.references import is_resource_reference, transform
-from dimpflow.errors import LineError
 
 
-def crypto_hash(hexdigest: Callable[[str], str], length: int | None, place: Place) -> Callable[[Any], Any]:
-    """The hash in lower-case hexadecimal, cut to `length` characters; the empty text stays as it is."""
-    if place.type in ("boolean", "integer", "positiveInt", "unsignedInt", "decimal", "instant"):
-
-        def refuse(value: Any) -> Any:
-            raise LineError(f"a hash does not fit into a {place.type}")
-
-        return refuse
-
-    def digest(text: str) -> str:
-        return hexdigest(text)[:length] if text else text
+def crypto_hash(digest: Callable[[str], str], place: Place) -> Callable[[Any], Any]:
+    """digest: text to its hash as the rule wants it, cut to length; the empty text stays as it is."""
 
     def of_reference(text: str) -> str:
         return transform(text, lambda id_, prefix: digest(id_))
 
     if place.is_reference:
-        return of_reference
+        return Cache(of_reference).__getitem__
     if place.type == "uri":
-        return lambda text: of_reference(text) if is_resource_reference(text) else digest(text)
+        return Cache(
+            lambda text: of_reference(text) if is_resource_reference(text) else digest(text)
+        ).__getitem__
     return digest

@@ -29,6 +29,11 @@ class Place:
         """Reference.reference."""
         return self.parent == "Reference" and self.name.lower() == "reference"
 
+    @property
+    def takes_text(self) -> bool:
+        """Whether any text may stand there (instants, too, are checked when the model is made of the result)."""
+        return self.type not in (*_WHOLE_NUMBERS, "boolean", "decimal", "instant")
+
     def fit(self, value: Any) -> Any:
         """A value as the element's JSON type wants it; LineError where it does not fit (specification, section 2.5)."""
         if value is UNSET:
