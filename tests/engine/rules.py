@@ -46,4 +46,6 @@ def apply(machine: Engine, resource: Mapping[str, Any]) -> Any:
 
 
 def parse(data: bytes) -> Any:
-    return json.loads(data, parse_float=lambda text: f"number {text}", parse_int=lambda text: f"number {text}")
+    return json.loads(
+        data, parse_float=lambda text: f"number {text}", parse_int=lambda text: f"number {text}"
+    )

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from rules import parse
-from shared import SHARED, needs_shared
 
 from dimpflow.engine.engine import Engine
 from dimpflow.errors import RuleSetError
 from dimpflow.ruleset.load import load_rule_set
+from shared import SHARED, needs_shared
 
 CASES = SHARED / "conformance" / "de-identify"
 
@@ -54,7 +54,9 @@ def test_outputs_are_found() -> None:
 def test_output_is_the_reference(config: str, resource: str) -> None:
     machine = Engine(load_rule_set(CASES / "configs" / f"{config}.yaml", {}), pseudonyms=double)
     done = parse(machine.deidentify((CASES / "resources" / f"{resource}.json").read_bytes()))
-    expected = parse((CASES / "expected" / f"{config}-{resource}.verified.json").read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    expected = parse(
+        (CASES / "expected" / f"{config}-{resource}.verified.json").read_bytes().removeprefix(b"\xef\xbb\xbf")
+    )
     assert done == expected
     assert order_of_keys(done) == order_of_keys(expected)
 
@@ -72,5 +74,7 @@ def test_what_this_version_cannot_do_is_refused(config: str) -> None:
 def test_hash_agrees_with_openssl() -> None:
     """echo -n VHF02002-CD-1 | openssl dgst -sha256 -hmac <key>, cut to 32 characters."""
     rules: Path = SHARED / "conformance" / "rulesets" / "mii-dup-base.yaml"
-    done = parse(Engine(load_rule_set(rules, {})).deidentify(b'{"resourceType":"Condition","id":"VHF02002-CD-1"}'))
+    done = parse(
+        Engine(load_rule_set(rules, {})).deidentify(b'{"resourceType":"Condition","id":"VHF02002-CD-1"}')
+    )
     assert done["id"] == "6266e55af1ac4d2f474a543afe795e95"

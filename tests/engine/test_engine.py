@@ -34,7 +34,9 @@ def test_a_rule_below_a_rule_does_nothing() -> None:
 
 
 def test_emptied_objects_and_lists_go() -> None:
-    done = apply(engine(rule("nodesByType('string')", "redact"), rule("nodesByType('code')", "redact")), PATIENT)
+    done = apply(
+        engine(rule("nodesByType('string')", "redact"), rule("nodesByType('code')", "redact")), PATIENT
+    )
     assert done == {"resourceType": "Patient", "id": "p1", "name": [{"period": {"end": "2002"}}]}
 
 
@@ -81,7 +83,9 @@ def test_rules_of_the_bundle_reach_into_entries_and_label_the_bundle() -> None:
 def test_labels_of_entries_and_of_contained_resources() -> None:
     machine = engine(rule("Patient.name", "redact"), labels=True)
     observation = {"resourceType": "Observation", "contained": [PATIENT]}
-    done = apply(machine, {"resourceType": "Bundle", "entry": [{"resource": PATIENT}, {"resource": observation}]})
+    done = apply(
+        machine, {"resourceType": "Bundle", "entry": [{"resource": PATIENT}, {"resource": observation}]}
+    )
     codes = [[label["code"] for label in entry["resource"]["meta"]["security"]] for entry in done["entry"]]
     assert codes == [["REDACTED"], ["REDACTED"]]
     assert "meta" not in done["entry"][1]["resource"]["contained"][0]
@@ -108,7 +112,11 @@ def test_what_stands_beside_a_primitive_follows_its_rule() -> None:
     done = apply(engine(rule("Patient.name.given", "redact"), rule("Patient.birthDate", "remove")), patient)
     assert done == {"resourceType": "Patient"}
     only_values = apply(
-        engine(rule("Patient.name.given.extension", "keep"), rule("Patient.name.given.where($this='C')", "redact")), patient
+        engine(
+            rule("Patient.name.given.extension", "keep"),
+            rule("Patient.name.given.where($this='C')", "redact"),
+        ),
+        patient,
     )
     assert only_values["name"] == [
         {"given": ["A", None, None], "_given": [None, {"id": "i"}, {"extension": [extension]}]}
@@ -119,7 +127,12 @@ def test_what_stands_beside_a_primitive_follows_its_rule() -> None:
     "resource",
     [
         {**PATIENT, "_gender": {"extension": [{"url": "http://x", "valueCode": "D"}]}},
-        {**PATIENT, "extension": [{"url": "http://x", "valueReference": {"reference": "Patient/p1", "display": "Doe"}}]},
+        {
+            **PATIENT,
+            "extension": [
+                {"url": "http://x", "valueReference": {"reference": "Patient/p1", "display": "Doe"}}
+            ],
+        },
         {**PATIENT, "contact": [{"modifierExtension": [{"url": "http://x", "valueDecimal": 1.50}]}]},
     ],
 )
@@ -134,14 +147,21 @@ def test_the_full_and_the_plain_model_agree(resource: dict[str, Any]) -> None:
     ]
     plain, full = engine(*rules), engine(*rules)
     assert apply(full, resource) == {**apply(plain, PATIENT)}
-    counts = [(c.matched, c.changed) for c in plain.counts()][1:]
-    assert [(c.matched, c.changed) for c in full.counts()][1:] == counts
-    assert full.counts()[0].matched == 1
+    counts, full_counts = plain.take_counts(), full.take_counts()
+    assert [(c.matched, c.changed) for c in full_counts][1:] == [(c.matched, c.changed) for c in counts][1:]
+    assert full_counts[0].matched == 1
+    assert all(c.matched == 0 for c in full.take_counts())
 
 
 def test_pseudonyms_and_domains() -> None:
     machine = engine(
-        rule("Patient.identifier.value", "pseudonymize", domain="mr", prefix="MR_", **{"domain-prefix": "site-"}),
+        rule(
+            "Patient.identifier.value",
+            "pseudonymize",
+            domain="mr",
+            prefix="MR_",
+            **{"domain-prefix": "site-"},
+        ),
         rule("nodesByType('Reference').reference", "pseudonymize"),
         pseudonyms=lambda domain, value: f"<{domain}|{value}>",
     )
@@ -161,7 +181,9 @@ def test_pseudonyms_and_domains() -> None:
 
 def test_keyed_pseudonyms_depend_on_key_domain_and_value_only() -> None:
     def pseudonym(key: str, domain: str, value: str) -> str:
-        rules = rule_set([rule("Patient.identifier.value", "pseudonymize", domain=domain)], {"cryptoHashKey": key})
+        rules = rule_set(
+            [rule("Patient.identifier.value", "pseudonymize", domain=domain)], {"cryptoHashKey": key}
+        )
         patient = json.dumps({"resourceType": "Patient", "identifier": [{"value": value}]}).encode()
         return str(parse(Engine(rules).deidentify(patient))["identifier"][0]["value"])
 
@@ -178,10 +200,15 @@ def test_a_name_becomes_one_pseudonym_of_the_patient() -> None:
         rule("Resource.id", "redact"),
         pseudonyms=lambda domain, value: f"{domain}:{value}",
     )
-    assert apply(machine, PATIENT)["name"] == [{"use": "official", "text": "PT_patient:p1"}, {"text": "PT_patient:p1"}]
+    assert apply(machine, PATIENT)["name"] == [
+        {"use": "official", "text": "PT_patient:p1"},
+        {"text": "PT_patient:p1"},
+    ]
     without_id = {key: value for key, value in PATIENT.items() if key != "id"}
     assert apply(machine, without_id)["name"] == [{"use": "official"}]
-    contained = apply(machine, {"resourceType": "Observation", "id": "o", "contained": [{**PATIENT, "id": "c"}]})
+    contained = apply(
+        machine, {"resourceType": "Observation", "id": "o", "contained": [{**PATIENT, "id": "c"}]}
+    )
     assert contained["contained"][0]["name"][1] == {"text": "PT_patient:c"}
 
 
@@ -215,20 +242,29 @@ def test_what_is_not_fhir_is_refused_without_a_word_of_its_content(text: str, re
     with pytest.raises(LineError) as error:
         engine(rule("Resource.id", "redact")).deidentify(text.encode())
     assert reason in str(error.value)
-    assert "Max" not in str(error.value) and "nickname" not in str(error.value) and "\n" not in str(error.value)
+    assert (
+        "Max" not in str(error.value) and "nickname" not in str(error.value) and "\n" not in str(error.value)
+    )
 
 
 def test_a_hash_does_not_fit_into_a_boolean() -> None:
     machine = engine(rule("Patient.active", "cryptoHash"))
-    with pytest.raises(LineError, match=r"rule 1 \(Patient.active\): cryptoHash at Patient.active: .* boolean"):
+    with pytest.raises(
+        LineError, match=r"rule 1 \(Patient.active\): cryptoHash at Patient.active: .* boolean"
+    ):
         apply(machine, {"resourceType": "Patient", "active": True})
 
 
 def test_a_rule_that_looks_at_what_an_earlier_one_changes_is_refused() -> None:
     by_code = rule("nodesByType('Identifier').where(type.coding.where(code='MR').exists()).value", "redact")
     codes = rule("nodesByType('Coding').code", "redact")
-    patient = {"resourceType": "Patient", "identifier": [{"type": {"coding": [{"code": "MR"}]}, "value": "1"}]}
-    with pytest.raises(RuleSetError, match=r"rule 2 .* looks at type\.coding\.code, which rule 1 .*put rule 2 above rule 1"):
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [{"type": {"coding": [{"code": "MR"}]}, "value": "1"}],
+    }
+    with pytest.raises(
+        RuleSetError, match=r"rule 2 .* looks at type\.coding\.code, which rule 1 .*put rule 2 above rule 1"
+    ):
         apply(engine(codes, by_code), patient)
     assert "identifier" not in apply(engine(by_code, codes), patient)
 
@@ -236,4 +272,6 @@ def test_a_rule_that_looks_at_what_an_earlier_one_changes_is_refused() -> None:
 def test_a_hidden_extension_is_not_overlooked() -> None:
     """Member names may be written with escapes; a search for the bytes of a name would not find them."""
     text = rb'{"resourceType":"Patient","\u0065xtension":[{"url":"http://x","valueString":"secret"}]}'
-    assert engine(rule("nodesByType('Extension')", "redact")).deidentify(text) == b'{"resourceType":"Patient"}'
+    assert (
+        engine(rule("nodesByType('Extension')", "redact")).deidentify(text) == b'{"resourceType":"Patient"}'
+    )

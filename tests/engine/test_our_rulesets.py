@@ -5,13 +5,13 @@ from pathlib import Path
 
 import orjson
 import pytest
-from canaries import find_canaries
-from generate import generate
 from rules import RULESETS, apply, parse
-from shared import SHARED, needs_shared
 
+from canaries import find_canaries
 from dimpflow.engine.engine import Engine
 from dimpflow.ruleset.load import load_rule_set
+from generate import generate
+from shared import SHARED, needs_shared
 
 ENVIRON = {"DIMP_CRYPTO_HASH_KEY": "a key for tests"}
 
@@ -50,8 +50,12 @@ def test_links_and_medicine_stay(tmp_path: Path) -> None:
             assert reference.decode() in (contained if reference.startswith(b"#") else ids)
             linked += 1
     assert linked > len(done)
-    by_type = {kind: [r for r in done if r["resourceType"] == kind] for kind in {r["resourceType"] for r in done}}
-    assert all(re.fullmatch(r"PT_[a-z2-7]{16}", name["text"]) for p in by_type["Patient"] for name in p["name"])
+    by_type = {
+        kind: [r for r in done if r["resourceType"] == kind] for kind in {r["resourceType"] for r in done}
+    }
+    assert all(
+        re.fullmatch(r"PT_[a-z2-7]{16}", name["text"]) for p in by_type["Patient"] for name in p["name"]
+    )
     assert all(re.fullmatch(r"\d{4}", p["birthDate"]) for p in by_type["Patient"])
     assert all(p["gender"] for p in by_type["Patient"])
     assert all(re.fullmatch(r"\d\d", a["postalCode"]) for p in by_type["Patient"] for a in p["address"])
@@ -61,7 +65,12 @@ def test_links_and_medicine_stay(tmp_path: Path) -> None:
 
 
 def test_a_patient_as_a_reader_of_the_rules_expects_it() -> None:
-    mr = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR", "display": "MRN"}], "text": "Nr"}
+    mr = {
+        "coding": [
+            {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR", "display": "MRN"}
+        ],
+        "text": "Nr",
+    }
     absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
     done = apply(
         engine_of("default"),
@@ -71,7 +80,13 @@ def test_a_patient_as_a_reader_of_the_rules_expects_it() -> None:
             "meta": {"source": "http://clinic", "versionId": "3", "profile": ["http://profile"]},
             "text": {"status": "generated", "div": "<div>Max</div>"},
             "identifier": [
-                {"use": "official", "type": mr, "system": "http://clinic/mr", "value": "4711", "assigner": {"display": "C"}},
+                {
+                    "use": "official",
+                    "type": mr,
+                    "system": "http://clinic/mr",
+                    "value": "4711",
+                    "assigner": {"display": "C"},
+                },
                 {"system": "http://fhir.de/sid/gkv/kvid-10", "value": "A123456780"},
             ],
             "name": [{"use": "official", "family": "Mustermann", "given": ["Max"]}],
@@ -80,7 +95,9 @@ def test_a_patient_as_a_reader_of_the_rules_expects_it() -> None:
             "_gender": {"extension": [{"url": "http://x", "valueString": "x"}, absent]},
             "birthDate": "1970-02-03",
             "deceasedDateTime": "2020-02-03T10:00:00Z",
-            "address": [{"line": ["Weg 1"], "city": "Ort", "postalCode": "01067", "state": "DE-SN", "country": "DE"}],
+            "address": [
+                {"line": ["Weg 1"], "city": "Ort", "postalCode": "01067", "state": "DE-SN", "country": "DE"}
+            ],
             "contact": [{"gender": "female"}],
             "managingOrganization": {"reference": "Organization/o", "display": "Clinic"},
         },

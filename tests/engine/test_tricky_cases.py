@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from rules import rule_set
-from shared import SHARED, needs_shared
 
 from dimpflow.engine.engine import Engine
 from dimpflow.errors import RuleSetError
+from shared import SHARED, needs_shared
 
 FILE = SHARED / "conformance" / "de-identify" / "tricky_cases.ndjson"
 CASES = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()] if FILE.exists() else []

@@ -80,7 +80,9 @@ def test_missing_file(tmp_path: Path) -> None:
         load_rule_set(tmp_path / "nowhere.yaml", {})
 
 
-HASHING = 'parameters: {cryptoHashKey: "${DIMP_KEY}"}\nfhirPathRules: [{path: Resource.id, method: cryptoHash}]'
+HASHING = (
+    'parameters: {cryptoHashKey: "${DIMP_KEY}"}\nfhirPathRules: [{path: Resource.id, method: cryptoHash}]'
+)
 
 
 def test_the_key_comes_from_the_environment(tmp_path: Path) -> None:
@@ -110,4 +112,6 @@ def test_a_rule_that_cannot_match_gives_a_warning(tmp_path: Path) -> None:
 def test_our_own_rule_sets_load_without_a_warning(name: str) -> None:
     loaded = load_rule_set(RULESETS / f"{name}.yaml", {"DIMP_CRYPTO_HASH_KEY": "k"})
     assert loaded.warnings == ()
-    assert len(yaml.safe_load((RULESETS / f"{name}.yaml").read_text(encoding="utf-8"))["fhirPathRules"]) == len(loaded.rules)
+    assert len(
+        yaml.safe_load((RULESETS / f"{name}.yaml").read_text(encoding="utf-8"))["fhirPathRules"]
+    ) == len(loaded.rules)

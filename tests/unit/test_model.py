@@ -3,10 +3,10 @@
 import msgspec
 import orjson
 import pytest
-from shared import SHARED, needs_shared
 
 from dimpflow.fhir.model import decoder, struct
 from dimpflow.fhir.table import RESOURCE_TYPES, elements, is_type, type_name, type_names
+from shared import SHARED, needs_shared
 
 FILES = sorted((SHARED / "data").glob("**/*.ndjson"))
 
@@ -33,7 +33,9 @@ def test_every_resource_type_can_be_decoded_and_written(full: bool) -> None:
 
 def test_only_the_full_model_takes_extensions() -> None:
     text = b'{"resourceType":"Patient","extension":[{"url":"http://x","valueBoolean":true}],"_gender":{"id":"g"}}'
-    assert msgspec.json.encode(decoder("Patient").decode(text)).startswith(b'{"resourceType":"Patient","extension"')
+    assert msgspec.json.encode(decoder("Patient").decode(text)).startswith(
+        b'{"resourceType":"Patient","extension"'
+    )
     with pytest.raises(msgspec.ValidationError):
         decoder("Patient", False).decode(text)
 

@@ -45,7 +45,13 @@ def test_what_stood_before_the_id_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("Patient/1", True), ("Patient?identifier=1", True), (f"urn:uuid:{UUID}", False), ("#p", False), ("http://x", False)],
+    [
+        ("Patient/1", True),
+        ("Patient?identifier=1", True),
+        (f"urn:uuid:{UUID}", False),
+        ("#p", False),
+        ("http://x", False),
+    ],
 )
 def test_is_resource_reference(text: str, expected: bool) -> None:
     assert is_resource_reference(text) is expected

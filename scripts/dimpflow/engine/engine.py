@@ -82,14 +82,17 @@ class Engine:
             add_labels(node, operations)
         return _encode(node)
 
-    def counts(self) -> list[RuleCount]:
-        """What each rule did since the engine was made."""
-        return [
+    def take_counts(self) -> list[RuleCount]:
+        """What each rule did since the last call."""
+        taken = [
             RuleCount(
                 rule.number, rule.path, METHOD_NAMES[type(rule.method)], self._matched[i], self._changed[i]
             )
             for i, rule in enumerate(self._rules)
         ]
+        zeros = [0] * len(taken)
+        self._matched[:], self._changed[:] = zeros, zeros  # in place: the compiled walks count in these lists
+        return taken
 
     def _kind(self, outer: frozenset[Item], type_: str, full: bool) -> tuple[Callable[[bytes], Node], Walk]:
         if type_ not in RESOURCE_TYPES:

@@ -1,0 +1,7 @@
+"""De-identification of FHIR R4 data in NDJSON files: the library behind the DIMP workflow.
+
+It knows nothing of Snakemake. Imports run downwards only: steps use ndjson, bundles, fhir and the engine,
+never the other way round.
+"""
+
+__version__ = "0.1.0"

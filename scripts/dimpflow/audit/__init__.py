@@ -1,0 +1,1 @@
+"""What a job has done, told in counts: status, tables, balance. Never in values."""

@@ -1,0 +1,160 @@
+"""status.json: how far a job is, from the small files that its steps leave behind. Counts and times, never content."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+State = Literal["running", "completed", "failed"]
+Status = dict[str, Any]
+
+KILLED = (
+    "the workflow ended without a word (killed, or the machine went down); run snakemake --unlock, then the same "
+    "command with --rerun-incomplete"
+)
+SILENT = "a job ended without a message (killed, out of memory?); see the newest file in .snakemake/log"
+NO_SIGN_OF_LIFE = 120.0  # seconds; the keeper writes every ten
+_SHOWN = 20  # errors
+
+
+def new_facts(
+    job: str,
+    job_dir: Path,
+    shards: Mapping[str, Sequence[str]],
+    *,
+    dimp: bool,
+    rule_set_sha256: str | None,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the keeper must know of a run, as plain JSON: the plan (every source with the names of its shards) and versions."""
+    return {
+        "job": job,
+        "job_dir": str(job_dir),
+        "shards": {source: list(names) for source, names in shards.items()},
+        "dimp": dimp,
+        "rule_set_sha256": rule_set_sha256,
+        "versions": dict(versions),
+        "started": _stamp(),
+    }
+
+
+class Collector:
+    """Looks at the files of a job, again and again; each file is read once as long as it does not change."""
+
+    def __init__(self, facts: Mapping[str, Any], previous: Status | None) -> None:
+        self._facts = facts
+        self._dir = Path(facts["job_dir"])
+        self._run_start = datetime.fromisoformat(facts["started"]).timestamp()
+        self._steps: dict[str, Status] = dict((previous or {}).get("steps", {}))
+        self._read: dict[Path, tuple[tuple[int, int], dict[str, Any]]] = {}
+
+    def collect(self, state: State, errors: Sequence[str] = ()) -> Status:
+        """The status now. `done` counts the files that are there, including those of an earlier run."""
+        self._steps = {step: self._step(step, files) for step, files in self._files()}
+        now = _stamp()
+        found = [*self._logged_errors(), *errors][:_SHOWN] if state != "completed" else []
+        hashes = {"rule_set": self._facts["rule_set_sha256"]} if self._facts["dimp"] else {}
+        if state == "completed":
+            made = {name: self._facts_of(self._dir / f"{name}.json") for name in self._results()}
+            hashes |= {name: facts["sha256"] for name, facts in made.items() if "sha256" in facts}
+        return {
+            "job": self._facts["job"],
+            "state": state,
+            "started": self._facts["started"],
+            "updated": now,
+            "finished": None if state == "running" else now,
+            "steps": self._steps,
+            "errors": found or ([SILENT] if state == "failed" else []),
+            "versions": self._facts["versions"],
+            "hashes": hashes,
+        }
+
+    def _files(self) -> Iterator[tuple[str, list[Path]]]:
+        """Every step with the facts that it writes, one file per item of work."""
+        shards: Mapping[str, Sequence[str]] = self._facts["shards"]
+        for step in ("inventory", "import"):
+            yield step, [self._dir / step / f"{source}.json" for source in shards]
+        for step in ("split", "dimp")[: 2 if self._facts["dimp"] else 0]:
+            yield (
+                step,
+                [
+                    self._dir / step / source / f"{shard}.json"
+                    for source in shards
+                    for shard in shards[source]
+                ],
+            )
+        yield "results", [self._dir / f"{name}.json" for name in self._results()]
+
+    def _results(self) -> Sequence[str]:
+        return ("import_results", "dimp_results")[: 2 if self._facts["dimp"] else 1]
+
+    def _step(self, step: str, files: Sequence[Path]) -> Status:
+        found = [facts for path in files if (facts := self._facts_of(path))]
+        status: Status = {"done": len(found), "total": len(files)}
+        if step in ("import", "split", "dimp"):
+            status["lines"] = sum(facts.get("lines", 0) for facts in found)
+        if step in ("import", "dimp"):
+            resources: dict[str, int] = {}
+            for facts in found:
+                for name, count in facts.get("resources", {}).items():
+                    resources[name] = resources.get(name, 0) + count
+            status["resources"] = dict(sorted(resources.items()))
+            status["rejected"] = sum(facts.get("rejected", 0) for facts in found)
+        status["started"] = self._started(step)
+        last = max((self._read[path][0][0] for path in files if path in self._read), default=0)
+        status["finished"] = _stamp(last / 1e9) if found and len(found) == len(files) else None
+        return status
+
+    def _started(self, step: str) -> str | None:
+        """When the step's first job of this run began; if it had none, what an earlier run said."""
+        known: str | None = self._steps.get(step, {}).get("started")
+        if known and datetime.fromisoformat(known).timestamp() >= self._run_start:
+            return known
+        times = [at for at, _ in self._logs(step)]
+        return _stamp(min(times)) if times else known
+
+    def _logs(self, step: str = "") -> Iterator[tuple[float, Path]]:
+        """Time and path of the logs that this run has written."""
+        for path in sorted((self._dir / "logs").glob(f"{step}*.log")):
+            with suppress(FileNotFoundError):  # Snakemake removes them before a job starts again
+                at = path.stat().st_mtime
+                if at >= self._run_start:
+                    yield at, path
+
+    def _logged_errors(self) -> Iterator[str]:
+        for _, path in self._logs():
+            with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="replace") as log:
+                yield from (line.partition(" ERROR ")[2].rstrip("\n") for line in log if " ERROR " in line)
+
+    def _facts_of(self, path: Path) -> dict[str, Any]:
+        """The content of a small JSON file; empty if it is not there, or not whole."""
+        try:
+            status = path.stat()
+            key = (status.st_mtime_ns, status.st_ino)
+            if self._read.get(path, (None,))[0] != key:
+                self._read[path] = (key, orjson.loads(path.read_bytes()))
+            return self._read[path][1]
+        except (OSError, ValueError):
+            self._read.pop(path, None)
+            return {}
+
+
+def read_status(job_dir: Path) -> Status | None:
+    """The status of a job, None if it never ran. A `running` one without a sign of life is told as `failed`."""
+    try:
+        status: Status = orjson.loads((job_dir / "status.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    age = datetime.now(UTC) - datetime.fromisoformat(status["updated"])
+    if status["state"] == "running" and age.total_seconds() > NO_SIGN_OF_LIFE:
+        status |= {"state": "failed", "finished": status["updated"], "errors": [*status["errors"], KILLED]}
+    return status
+
+
+def _stamp(at: float | None = None) -> str:
+    """A time as "2026-11-22T20:00:00Z"."""
+    moment = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,252 @@
+"""The configuration as checked, typed objects; `${VARIABLE}` from the environment; secrets that stay where they are."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dimpflow.errors import ConfigError
+from dimpflow.schema import Schema, complaints, fill_defaults, is_secret, is_unused, leaves, read_schema, tidy
+
+MB = 1024 * 1024
+
+Subs = Mapping[str, Schema]  # the part of the schema for each dotted key
+
+_VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
+_DATA_ENDING = re.compile(r"\.(ndjson|json)(\.(gz|zst))?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Where a secret is, never what it is: in an environment variable, or (variable None) in the configuration file."""
+
+    key: str
+    variable: str | None
+
+
+@dataclass(frozen=True)
+class Torch:
+    """services.torch; strings may hold `${VARIABLE}`, which the job that needs them expands."""
+
+    base_url: str
+    username: str
+    password: Secret | None
+    extraction_timeout_minutes: int
+    polling_interval_seconds: int
+    max_polling_interval_seconds: int
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Attempts of a request to a server in all, and the pauses between them."""
+
+    max_attempts: int
+    initial_backoff_ms: int
+    max_backoff_ms: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole configuration. Sizes are in bytes; `compression` is "" for plain results; `notes` are for the terminal."""
+
+    job: str
+    inputs: tuple[str, ...]
+    jobs_dir: Path
+    retention_days: int | None
+    dimp: bool
+    shard_bytes: int
+    keep_shards: bool
+    on_invalid: Literal["fail", "quarantine"]
+    limit_bytes: int
+    rules: Path
+    security_labels: bool
+    compression: Literal["", "gz", "zst"]
+    compression_level: Literal["fastest", "default", "better", "best"]
+    retry: Retry
+    torch: Torch | None
+    notes: tuple[str, ...]
+
+    @property
+    def job_dir(self) -> Path:
+        """Folder of the job."""
+        return self.jobs_dir / self.job
+
+
+def load_settings(
+    config: Mapping[str, Any], schema_path: Path, *, environ: Mapping[str, str], folders: Sequence[Path]
+) -> Settings:
+    """Check `config` against the schema and what a schema cannot say.
+
+    `folders` are where a relative rule set is looked for, in this order.
+
+    Raises:
+        ConfigError: all faults of the configuration, one line each.
+    """
+    schema = read_schema(schema_path)
+    subs = dict(leaves(schema))
+    faults: list[str] = []
+    given = _expanded(tidy(config, schema), subs, environ, faults)
+    faults += complaints(given, schema)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    filled = fill_defaults(given, schema)
+    services, dimp = filled["services"], filled["services"]["dimp"]
+    faults = [
+        *_wrong_order(
+            services["torch"], "services.torch.", "polling_interval_seconds", "max_polling_interval_seconds"
+        ),
+        *_wrong_order(filled["retry"], "retry.", "initial_backoff_ms", "max_backoff_ms"),
+        *_credentials_in_urls(given, subs),
+        *_wrong_engine(dimp["url"]),
+        *_two_jobs_dirs(given),
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    inputs = tuple(filled["input"] if isinstance(filled["input"], list) else [filled["input"]])
+    return Settings(
+        job=filled.get("job") or _job_from(inputs),
+        inputs=inputs,
+        jobs_dir=_checked_folder(filled["jobs"].get("jobs_dir", filled["jobs_dir"])),
+        retention_days=filled["jobs"].get("retention_days"),
+        dimp="dimp" in filled["pipeline"]["enabled_steps"],
+        shard_bytes=int(filled["shard_mb"] * MB),
+        keep_shards=filled["keep_shards"],
+        on_invalid=filled["import"]["on_invalid"],
+        limit_bytes=dimp["bundle_split_threshold_mb"] * MB,
+        rules=_find_rules(dimp["anonymization_config"], folders),
+        security_labels=dimp["security_labels"],
+        compression=filled["compression"]["format"] if filled["compression"]["enabled"] else "",
+        compression_level=filled["compression"]["level"],
+        retry=Retry(**filled["retry"]),
+        torch=_torch(services["torch"]) if "torch" in given.get("services", {}) else None,
+        notes=(*_clear_secrets(given, subs), *_unused_sections(given, subs)),
+    )
+
+
+def expand(value: str, environ: Mapping[str, str], key: str) -> str:
+    """`value` with every `${VARIABLE}` (upper-case) replaced from the environment.
+
+    Raises:
+        ConfigError: a variable is not set; the message names it and the key.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] not in environ:
+            raise ConfigError(
+                f"{key}: the environment variable {match[1]} is not set (export {match[1]}=...)"
+            )
+        return environ[match[1]]
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a configuration with its dotted key."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, sub in value.items():
+            yield from _strings(sub, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, Sequence):
+        for sub in value:
+            yield from _strings(sub, key)
+
+
+def _expanded(value: Any, subs: Subs, environ: Mapping[str, str], faults: list[str], key: str = "") -> Any:
+    """The configuration with its variables replaced; those of secrets are only looked for, and unused sections left alone."""
+    if isinstance(value, Mapping):
+        if key in subs and is_unused(subs[key]):
+            return value
+        dotted = f"{key}." if key else ""
+        return {name: _expanded(sub, subs, environ, faults, f"{dotted}{name}") for name, sub in value.items()}
+    if isinstance(value, list):
+        return [_expanded(one, subs, environ, faults, key) for one in value]
+    if isinstance(value, str):
+        try:
+            expanded = expand(value, environ, key)
+            return value if is_secret(key, subs.get(key)) else expanded
+        except ConfigError as error:
+            faults.append(str(error))
+    return value
+
+
+def _wrong_order(section: Mapping[str, int], prefix: str, low: str, high: str) -> Iterator[str]:
+    if section[low] > section[high]:
+        yield f"{prefix}{low}: {section[low]} is more than {prefix}{high} ({section[high]})"
+
+
+def _credentials_in_urls(given: Mapping[str, Any], subs: Subs) -> Iterator[str]:
+    for key, value in _strings(given):
+        if key in subs and re.match(r"https?://[^/]*@", value, re.IGNORECASE):
+            yield f"{key}: user name and password do not belong into an address; use the keys of this section for them"
+
+
+def _wrong_engine(url: str) -> Iterator[str]:
+    if url:
+        yield (
+            "services.dimp.url: this version de-identifies with the embedded engine only and would not ask that service; "
+            "remove the key, or empty it: --config 'services={dimp: {url: \"\"}}'"
+        )
+
+
+def _two_jobs_dirs(given: Mapping[str, Any]) -> Iterator[str]:
+    one, other = given.get("jobs_dir"), given.get("jobs", {}).get("jobs_dir")
+    if one and other and os.path.normpath(one) != os.path.normpath(other):
+        yield "jobs_dir and jobs.jobs_dir differ, but mean the same folder; give one of them"
+
+
+def _job_from(inputs: Sequence[str]) -> str:
+    """A name for the job, made from that of the first input."""
+    name = _DATA_ENDING.sub("", Path(os.path.abspath(inputs[0])).name)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")
+    if not name:
+        raise ConfigError("job: the input has no name to take; give one, such as --config job=study-42")
+    return f"{name}-and-{len(inputs) - 1}-more" if inputs[1:] else name
+
+
+def _checked_folder(jobs_dir: str) -> Path:
+    if re.search(r"[{}\x00-\x1f]", jobs_dir):  # braces are Snakemake's wildcards
+        raise ConfigError("jobs_dir: must not hold braces or control characters")
+    return Path(os.path.normpath(jobs_dir))
+
+
+def _find_rules(name: str, folders: Sequence[Path]) -> Path:
+    """The rule set's place: the first of the folders that has it. It need not exist."""
+    places = [folder / name for folder in folders]
+    return next((place for place in places if place.exists()), places[-1])
+
+
+def _torch(section: Mapping[str, Any]) -> Torch:
+    password = section.get("password")
+    secret = None
+    if password is not None:
+        only = _VARIABLE.fullmatch(password)
+        secret = Secret("services.torch.password", only[1] if only else None)
+    return Torch(
+        base_url=section.get("base_url", ""),
+        username=section.get("username", ""),
+        password=secret,
+        extraction_timeout_minutes=section["extraction_timeout_minutes"],
+        polling_interval_seconds=section["polling_interval_seconds"],
+        max_polling_interval_seconds=section["max_polling_interval_seconds"],
+    )
+
+
+def _clear_secrets(given: Mapping[str, Any], subs: Subs) -> Iterator[str]:
+    for key, value in _strings(given):
+        if is_secret(key, subs.get(key)) and value and not _VARIABLE.fullmatch(value):
+            yield f"{key}: a secret stands in clear in the configuration; write ${{VARIABLE}} there and export that variable"
+
+
+def _unused_sections(given: Mapping[str, Any], subs: Subs) -> Iterator[str]:
+    found = []
+    for key, sub in subs.items():
+        section: Any = given
+        for part in key.split("."):
+            section = section.get(part) if isinstance(section, Mapping) else None
+        if section and is_unused(sub):
+            found.append(key)
+    if found:
+        yield f"not performed by this workflow, so not looked at: {', '.join(found)}"
