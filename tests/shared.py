@@ -6,4 +6,6 @@ import pytest
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs third-party data in {SHARED.name}/ beside the project")
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason=f"needs third-party data in {SHARED.name}/ beside the project"
+)

@@ -54,7 +54,7 @@ def test_links_and_medicine_stay(tmp_path: Path) -> None:
         kind: [r for r in done if r["resourceType"] == kind] for kind in {r["resourceType"] for r in done}
     }
     assert all(
-        re.fullmatch(r"PT_[a-z2-7]{16}", name["text"]) for p in by_type["Patient"] for name in p["name"]
+        re.fullmatch(r"PT_[0-9a-f]{20}", name["text"]) for p in by_type["Patient"] for name in p["name"]
     )
     assert all(re.fullmatch(r"\d{4}", p["birthDate"]) for p in by_type["Patient"])
     assert all(p["gender"] for p in by_type["Patient"])
@@ -104,7 +104,7 @@ def test_a_patient_as_a_reader_of_the_rules_expects_it() -> None:
     )
     assert done.pop("meta")["profile"] == ["http://profile"]
     identifier = done["identifier"]
-    assert re.fullmatch(r"MR_[a-z2-7]{16}", identifier[0].pop("value"))
+    assert re.fullmatch(r"MR_[0-9a-f]{20}", identifier[0].pop("value"))
     assert identifier == [{"type": {"coding": mr["coding"]}, "system": "http://clinic/mr"}]
     assert re.fullmatch(r"[0-9a-f]{32}", done.pop("id"))
     assert re.fullmatch(r"Organization/[0-9a-f]{32}", done.pop("managingOrganization").pop("reference"))

@@ -33,14 +33,14 @@ UUID = "9d9b8bed-7b79-7fa9-cea1-f133a6b4d551"
     ],
 )
 def test_transform(text: str, expected: str) -> None:
-    assert transform(text, lambda id_, before: f"<{id_}>") == expected
+    assert transform(text, lambda id_: f"<{id_}>") == expected
 
 
 def test_what_stood_before_the_id_is_told() -> None:
-    seen: list[str] = []
-    for text in ("Patient/1", "http://s/Patient/1", "#1", "x y"):
-        transform(text, lambda id_, before: seen.append(before) or "")  # type: ignore[func-returns-value]
-    assert seen == ["Patient/", "http://s/Patient/", "#", ""]
+    texts = ("Patient/1", "http://s/Patient/1", "#1", "x y")
+    assert [transform(text, str, before=lambda prefix: lambda id_: f"<{prefix}>") for text in texts] == [
+        "Patient/<Patient/>", "http://s/Patient/<http://s/Patient/>", "#<#>", "<>",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,22 @@ class Subject:
     id: str | None = None
 
 
+class Counters:
+    """Per rule: nodes that it selected and took, values that it worked on, and nodes that count as both."""
+
+    def __init__(self, rules: int) -> None:
+        self.matched = [0] * rules
+        self.changed = [0] * rules
+        self.both = [0] * rules
+
+    def take(self, rule: int) -> tuple[int, int]:
+        """(matched, changed) since the last call."""
+        both = self.both[rule]
+        taken = self.matched[rule] + both, self.changed[rule] + both
+        self.matched[rule] = self.changed[rule] = self.both[rule] = 0
+        return taken
+
+
 class Compiler:
     """Makes walks for one rule set, for resources of the full model or of the plain one."""
 
@@ -55,15 +71,14 @@ class Compiler:
         selector: Selector,
         full: bool,
         tools: Tools,
-        matched: list[int],
-        changed: list[int],
+        counters: Counters,
         nested: Callable[[frozenset[Item], bool], Nested],
     ) -> None:
         self.selector = selector
         self.walks = Walks(selector, full)
         self.full = full
         self.tools = tools
-        self.matched, self.changed = matched, changed
+        self.counters = counters
         self.nested = nested
         self.subject = Subject()
         self.uses_subject = any(
@@ -72,7 +87,12 @@ class Compiler:
         self.names: dict[Arrival, str] = {}
         self.compiled: set[Arrival] = set()
         self.scope: dict[str, Any] = {
-            "U": UNSET, "M": matched, "C": changed, "S": self.subject, "number": check_number,
+"U": UNSET,
+            "M": counters.matched,
+            "C": counters.changed,
+            "B": counters.both,
+            "S": self.subject,
+            "number": check_number,
         }  # fmt: skip
 
     # ---- the three kinds of walk -------------------------------------------------------------------------------
@@ -181,8 +201,10 @@ class Compiler:
             bit=self._bit(arrival),
             remove=isinstance(method, Remove),
             beside=self._walk(other) if self.full and self.walks.busy(other) else None,
-            matched=None if arrival.selected is None else self._counter(self.matched, arrival.selected),
-            changed=self._counter(self.changed, arrival.taken.rule)
+            matched=None
+            if arrival.selected is None
+            else self._counter(self.counters.matched, arrival.selected),
+            changed=self._counter(self.counters.changed, arrival.taken.rule)
             if arrival.taken and not isinstance(method, Keep)
             else None,
         )
@@ -233,12 +255,11 @@ class Compiler:
     def _source(self, arrival: Arrival) -> list[str]:
         """The body of a settled complex node's function."""
         method, resource = self.walks.method(arrival), arrival.type in RESOURCE_TYPES
-        matched = [] if arrival.selected is None else [f"M[{arrival.selected}] += 1"]
         if isinstance(method, Remove) and not (resource and arrival.taken and arrival.taken.rank >= 0):
-            return [*matched, *self._count(arrival, "1"), f"return {self._bit(arrival) | GONE}"]
+            return [*self._counts(arrival, worked=True), f"return {self._bit(arrival) | GONE}"]
         if isinstance(method, Redact) and not resource and self.walks.uniform(arrival):
-            return [*matched, *self._count(arrival, "1"), f"return {self._bit(arrival) | GONE}"]
-        lines = ["r = 0", *matched]
+            return [*self._counts(arrival, worked=True), f"return {self._bit(arrival) | GONE}"]
+        lines = ["r = 0", *self._counts(arrival, worked=False)]
         if resource and self.uses_subject:
             lines += ["subject = S.id", "S.id = None if o.id is U else o.id"]
         for element, child in self.walks.children(arrival):
@@ -267,12 +288,15 @@ class Compiler:
             f"if o.{text.attr} is U:",
             f"    o.{text.attr} = {pseudonym}(None)",
             f"    if o.{text.attr} is not U:",
-            *("        " + line for line in self._count(arrival, "1")),
+            f"        C[{arrival.taken.rule}] += 1",
             f"        r |= {self._bit(arrival)}",
         ]
 
-    def _count(self, arrival: Arrival, number: str) -> list[str]:
-        return [f"C[{arrival.taken.rule}] += {number}"] if arrival.taken else []
+    def _counts(self, arrival: Arrival, number: str = "1", *, worked: bool) -> list[str]:
+        """Source that counts a node: as matched if a rule selected this very node, as changed if it is worked on."""
+        if worked and arrival.taken is not None:
+            return [f"{'C' if arrival.selected is None else 'B'}[{arrival.taken.rule}] += {number}"]
+        return [] if arrival.selected is None else [f"M[{arrival.selected}] += {number}"]
 
     def _child(self, parent: Arrival, element: Element, child: Arrival) -> list[str]:
         if element.resource:
@@ -339,12 +363,10 @@ class Compiler:
     def _drop(self, element: Element, child: Arrival) -> list[str]:
         """The whole element goes."""
         number = "len(v)" if element.many else "1"
-        matched = [] if child.selected is None else [f"    M[{child.selected}] += {number}"]
         return [
             f"v = o.{element.attr}",
             "if v is not U:",
-            *matched,
-            *("    " + line for line in self._count(child, number)),
+            *("    " + line for line in self._counts(child, number, worked=True)),
             f"    o.{element.attr} = U",
             f"    r |= {self._bit(child)}",
         ]
@@ -370,10 +392,10 @@ class Compiler:
         if isinstance(method, Redact | Remove):
             return self._drop(element, child)
         number = "len(v)" if element.many else "1"
-        lines = [f"v = o.{element.attr}", "if v is not U:"]
-        if child.selected is not None:
-            lines.append(f"    M[{child.selected}] += {number}")
-        if isinstance(method, Keep):
+        keep = isinstance(method, Keep)
+        counts = ["    " + line for line in self._counts(child, number, worked=not keep)]
+        lines = [f"v = o.{element.attr}", "if v is not U:", *counts]
+        if keep:
             if element.type == "decimal" and not element.many:
                 # a decimal was decoded unread; of all JSON values only numbers start between these two characters
                 lines += ['    if not b"," < bytes(v) < b":": number(v)']
@@ -385,12 +407,7 @@ class Compiler:
             changed = f"[y for y in [{operation}(x) for x in v if x is not None] if y is not U] or U"
         else:
             changed = f"{operation}(v)"
-        lines.append(f"    o.{element.attr} = {changed}")
-        return [
-            *lines,
-            *("    " + line for line in self._count(child, number)),
-            f"    r |= {self._bit(child)}",
-        ]
+        return [*lines, f"    o.{element.attr} = {changed}", f"    r |= {self._bit(child)}"]
 
 
 def _checked(value: Any) -> Any:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from dimpflow.bundles import peek
-from dimpflow.engine.compile import Compiler, Nested, Walk
+from dimpflow.engine.compile import Compiler, Counters, Nested, Walk
 from dimpflow.engine.labels import GONE, add_labels, outward
 from dimpflow.engine.methods import Tools
 from dimpflow.engine.selection import Item, Selector
@@ -46,18 +46,13 @@ class Engine:
         self, rule_set: RuleSet, *, pseudonyms: Pseudonyms | None = None, security_labels: bool = True
     ) -> None:
         key = rule_set.parameters.crypto_hash_key
-        digest = KeyedHash(key.encode()).hexdigest
-        tools = Tools(
-            hexdigest=lambda text: digest(text.encode()),
-            pseudonyms=pseudonyms or keyed_pseudonyms(key),
-        )
+        tools = Tools(KeyedHash(key.encode()), pseudonyms or keyed_pseudonyms(key))
         self._rules = rule_set.rules
         self._labels = security_labels
-        self._matched, self._changed = [0] * len(rule_set.rules), [0] * len(rule_set.rules)
+        self._counters = Counters(len(rule_set.rules))
         selector = Selector(rule_set.rules)
         self._compilers = [
-            Compiler(selector, extras, tools, self._matched, self._changed, self._nested)
-            for extras in (False, True)
+            Compiler(selector, full, tools, self._counters, self._nested) for full in (False, True)
         ]
         self._kinds = _Kinds(partial(self._kind, frozenset()))
 
@@ -84,15 +79,10 @@ class Engine:
 
     def take_counts(self) -> list[RuleCount]:
         """What each rule did since the last call."""
-        taken = [
-            RuleCount(
-                rule.number, rule.path, METHOD_NAMES[type(rule.method)], self._matched[i], self._changed[i]
-            )
+        return [
+            RuleCount(rule.number, rule.path, METHOD_NAMES[type(rule.method)], *self._counters.take(i))
             for i, rule in enumerate(self._rules)
         ]
-        zeros = [0] * len(taken)
-        self._matched[:], self._changed[:] = zeros, zeros  # in place: the compiled walks count in these lists
-        return taken
 
     def _kind(self, outer: frozenset[Item], type_: str, full: bool) -> tuple[Callable[[bytes], Node], Walk]:
         if type_ not in RESOURCE_TYPES:

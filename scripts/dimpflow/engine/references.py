@@ -21,8 +21,8 @@ _PATTERNS = (_LITERAL, _CONDITIONAL, _OID, _UUID)
 
 _IS_ID = re.compile(_ID).fullmatch
 
-Transform = Callable[[str, str], str]
-"""(id, what stood before it) -> the new id."""
+Transform = Callable[[str], str]
+"""An id to the new id."""
 
 
 def is_resource_reference(text: str) -> bool:
@@ -30,19 +30,23 @@ def is_resource_reference(text: str) -> bool:
     return bool(_LITERAL.match(text) or _CONDITIONAL.match(text))
 
 
-def transform(text: str, new_id: Transform) -> str:
-    """A reference with its id replaced; a text of no known form is taken as an id as a whole."""
-    if not text:
-        return text
+def transform(text: str, new_id: Transform, *, before: Callable[[str], Transform] | None = None) -> str:
+    """A reference with its id replaced; a text of no known form is taken as an id as a whole.
+
+    before: gives the function for the new id from what stands before the id, in place of `new_id`.
+    """
     type_, slash, id_ = text.partition("/")
     if type_ in RESOURCE_TYPES and _IS_ID(
         id_
     ):  # nearly all references; what the first pattern says, in a tenth of the time
-        return type_ + slash + new_id(id_, type_ + slash)
-    if text[0] == "#":
-        return "#" + (new_id(text[1:], "#") if len(text) > 1 else "")
-    for pattern in _PATTERNS:
-        match = pattern.match(text)
-        if match:
-            return match["prefix"] + new_id(match["id"], match["prefix"]) + (match["suffix"] or "")
-    return new_id(text, "")
+        prefix, suffix = type_ + slash, ""
+    elif not text or text == "#":
+        return text
+    elif text[0] == "#":
+        prefix, id_, suffix = "#", text[1:], ""
+    else:
+        match = next((m for m in (pattern.match(text) for pattern in _PATTERNS) if m), None)
+        prefix, id_, suffix = (
+            (match["prefix"], match["id"], match["suffix"] or "") if match else ("", text, "")
+        )
+    return prefix + (new_id if before is None else before(prefix))(id_) + suffix

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from dimpflow.engine.methods.cache import Cache
-from dimpflow.engine.methods.crypto_hash import crypto_hash
+from dimpflow.engine.methods.crypto_hash import Digests, crypto_hash
 from dimpflow.engine.methods.generalize import generalize
 from dimpflow.engine.methods.place import Place
 from dimpflow.engine.methods.pseudonymize import pseudonymize
 from dimpflow.errors import LineError
+from dimpflow.keys import KeyedHash
 from dimpflow.pseudonyms import Pseudonyms
 from dimpflow.ruleset.rules import CryptoHash, Generalize, Pseudonymize, Rule
 
@@ -20,22 +21,16 @@ __all__ = ["Place", "Tools", "value_operation"]
 
 
 class Tools:
-    """What value operations need from outside.
+    """What value operations need from outside. keyed: the hash of cryptoHash; pseudonyms: where pseudonyms come from."""
 
-    hexdigest: text to the 64 characters of its keyed hash; pseudonyms: where pseudonyms come from.
-    """
-
-    def __init__(self, hexdigest: Callable[[str], str], pseudonyms: Pseudonyms) -> None:
+    def __init__(self, keyed: KeyedHash, pseudonyms: Pseudonyms) -> None:
         self.pseudonyms = pseudonyms
-        self._hexdigest = hexdigest
-        self._digests: dict[int | None, Callable[[str], str]] = {}
+        self._keyed = keyed
+        self._digests: dict[int | None, Digests] = {}
 
-    def digest(self, length: int | None) -> Callable[[str], str]:
+    def digests(self, length: int | None) -> Digests:
         """Hashes cut to a length; one memory for all places, since an id is met again in references."""
-        if length not in self._digests:
-            hexdigest = self._hexdigest
-            self._digests[length] = Cache(lambda text: hexdigest(text)[:length] if text else text).__getitem__
-        return self._digests[length]
+        return self._digests.setdefault(length, Digests(self._keyed, length))
 
 
 def value_operation(rule: Rule, place: Place, tools: Tools) -> Callable[[Any], Any]:
@@ -43,7 +38,7 @@ def value_operation(rule: Rule, place: Place, tools: Tools) -> Callable[[Any], A
     match rule.method:
         case CryptoHash(truncate=length):
             return (
-                crypto_hash(tools.digest(length), place)
+                crypto_hash(tools.digests(length), place)
                 if place.takes_text
                 else place.named(rule, no_text(place))
             )
@@ -53,7 +48,8 @@ def value_operation(rule: Rule, place: Place, tools: Tools) -> Callable[[Any], A
             operation = pseudonymize(method, place, tools.pseudonyms)
         case _:
             raise TypeError(f"{type(rule.method).__name__} has no value operation")
-    return place.named(rule, operation if place.type == "decimal" else Cache(operation).__getitem__)
+    named = place.named(rule, operation)
+    return named if place.type == "decimal" else Cache(named).__getitem__  # Raw values cannot be keys
 
 
 def no_text(place: Place) -> Callable[[Any], Any]:

@@ -20,14 +20,14 @@ def pseudonymize(method: Pseudonymize, place: Place, pseudonyms: Pseudonyms) -> 
             raise LineError(f"a pseudonym does not fit into a {place.type}")
         return place.fit(method.prefix + pseudonyms(method.domain_prefix + method.domain, text))
 
-    def new_id(id_: str, before: str) -> str:
+    def in_domain(before: str) -> Callable[[str], str]:
         domain = method.domain or ("" if before == "#" else before.rstrip("/"))
         if not domain:
             raise LineError("a reference of this form needs a domain in the rule")
-        return method.prefix + pseudonyms(method.domain_prefix + domain, id_)
+        return lambda id_: method.prefix + pseudonyms(method.domain_prefix + domain, id_)
 
     def of_reference(text: str) -> str:
-        return transform(text, new_id)
+        return transform(text, str, before=in_domain)
 
     if place.is_reference:
         return of_reference

@@ -1,0 +1,133 @@
+"""Real runs of the workflow in folders of their own, on small NDJSON made here."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KEY = "0123456789abcdef" * 4
+
+Resource = dict[str, Any]
+
+
+def environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """The environment of a run: with the key, and with `extra` (None takes a variable out)."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("DIMP_", "SNAKEMAKE"))}
+    merged = {**bare, "DIMP_CRYPTO_HASH_KEY": KEY, **(extra or {})}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def command(*args: str | Path, config: Mapping[str, object] | None = None) -> list[str]:
+    """A call of Snakemake; values in `config` are for `--config`."""
+    pairs = [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in (config or {}).items()
+    ]
+    cores = () if "--cores" in args else ("--cores", "2")
+    snakemake = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", *cores]
+    return [*map(str, (*snakemake, *args)), *(["--config", *pairs] if pairs else [])]
+
+
+def run_snakemake(
+    folder: Path,
+    *args: str | Path,
+    config: Mapping[str, object] | None = None,
+    env: Mapping[str, str | None] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the workflow in `folder`. Standard error comes with standard output."""
+    return subprocess.run(
+        command(*args, config=config),
+        cwd=folder,
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def succeed(folder: Path, *args: str | Path, **kwargs: Any) -> list[str]:
+    """Run the workflow, which must succeed, and tell its jobs."""
+    result = run_snakemake(folder, *args, **kwargs)
+    assert result.returncode == 0, result.stdout
+    assert "Traceback" not in result.stdout
+    return jobs_of(result)
+
+
+def jobs_of(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """What ran, by the messages of the jobs: ["dimp: Patient 001-of-001", "inventory", ...]; without `rule all`."""
+    titles = re.findall(r"^Job \d+: (?!done)(.*)$", result.stdout, re.MULTILINE)
+    return sorted(re.sub(r"inventory: .*", "inventory", title) for title in titles)
+
+
+def write_lines(path: Path, resources: Iterable[Resource]) -> Path:
+    """Write NDJSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(json.dumps(r, ensure_ascii=False).encode() + b"\n" for r in resources))
+    return path
+
+
+def read_lines(path: Path) -> list[Resource]:
+    """Read NDJSON."""
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def patient(n: int) -> Resource:
+    """Somebody who does not exist. The family name identifies and must not survive."""
+    return {
+        "resourceType": "Patient",
+        "id": f"pat-{n}",
+        "name": [{"use": "official", "family": f"Müller-Kanarie{n}", "given": ["Änne"]}],
+        "gender": "female",
+        "birthDate": f"19{n % 90 + 10}-05-17",
+    }
+
+
+def observation(n: int, of: int = 0) -> Resource:
+    """A laboratory value of a patient."""
+    return {
+        "resourceType": "Observation",
+        "id": f"obs-{n}",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        "subject": {"reference": f"Patient/pat-{of}"},
+        "valueQuantity": {"value": 13.5, "unit": "g/dl"},
+    }
+
+
+def bundle(n: int, entries: int) -> Resource:
+    """A transaction as TORCH writes it."""
+    resources = [patient(n), *(observation(n * 10_000 + k, n) for k in range(entries - 1))]
+    return {
+        "resourceType": "Bundle",
+        "id": f"bundle-{n}",
+        "type": "transaction",
+        "entry": [
+            {
+                "fullUrl": f"{resource['resourceType']}/{resource['id']}",
+                "resource": resource,
+                "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"},
+            }
+            for resource in resources
+        ],
+    }
+
+
+def status_of(folder: Path, job: str) -> dict[str, Any]:
+    """status.json as it lies there."""
+    status: dict[str, Any] = json.loads((folder / "jobs" / job / "status.json").read_text(encoding="utf-8"))
+    return status
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder for all tests of a module."""
+    return tmp_path_factory.mktemp("run")
