@@ -17,6 +17,7 @@ from dimpflow.engine.methods import Place, Tools, value_operation
 from dimpflow.engine.methods.cache import Cache
 from dimpflow.engine.predicates import PredicateSource
 from dimpflow.engine.primitives import Action, action, check_number, clear, on_element
+from dimpflow.engine.run_state import Counters, Subject
 from dimpflow.engine.selection import OUTER, Arrival, Item, Selector
 from dimpflow.engine.walks import Walks, beside
 from dimpflow.errors import RuleSetError
@@ -39,28 +40,6 @@ _BITS: dict[type, int] = {
 
 _CLEARING = sum((REDACT | REMOVE | GENERALIZE | PSEUDONYMIZE) << level * LEVEL for level in range(3))
 """Operations after which nothing may be left of a node; resources stand at most three deep (Bundle, entry, contained)."""
-
-
-class Subject:
-    """The id of the resource that is being walked, for rules that make a pseudonym of it."""
-
-    id: str | None = None
-
-
-class Counters:
-    """Per rule: nodes that it selected and took, values that it worked on, and nodes that count as both."""
-
-    def __init__(self, rules: int) -> None:
-        self.matched = [0] * rules
-        self.changed = [0] * rules
-        self.both = [0] * rules
-
-    def take(self, rule: int) -> tuple[int, int]:
-        """(matched, changed) since the last call."""
-        both = self.both[rule]
-        taken = self.matched[rule] + both, self.changed[rule] + both
-        self.matched[rule] = self.changed[rule] = self.both[rule] = 0
-        return taken
 
 
 class Compiler:

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Raw
 
 from dimpflow.bundles import peek
-from dimpflow.engine.compile import Compiler, Counters, Nested, Walk
+from dimpflow.engine.compile import Compiler, Nested, Walk
 from dimpflow.engine.labels import GONE, add_labels, outward
 from dimpflow.engine.methods import Tools
+from dimpflow.engine.run_state import Counters
 from dimpflow.engine.selection import Item, Selector
 from dimpflow.errors import LineError
 from dimpflow.fhir.model import Node, decoder
