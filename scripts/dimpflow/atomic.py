@@ -32,8 +32,8 @@ class AtomicFile:
     Counts `bytes` and, unless `digest` is off, `sha256` of what is written, and `file_sha256` of what lies
     on the disk then (another one only with compression). Same content gives the same bytes on the disk.
     `dir_mode` (for example 0o700) is given to missing parent folders, and takes rights that it does not
-    have from the file's own folder. `durable` waits until the content is on the disk: for files that nobody
-    checks before they are used.
+    have from the file's own folder. `durable` waits until the content is on the disk; only side files that
+    are checked before they are used, and easily made again, do without.
 
     Raises:
         OutputError: disk full, no permission and the like.

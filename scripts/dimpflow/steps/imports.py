@@ -55,7 +55,7 @@ def import_source(
         # A plain file is hashed by its blocks, and only once as long as output and input are the same.
         packed_digest = hashlib.sha256() if source.compression else None
         stream = stack.enter_context(open_input(source.path, source.compression, packed_digest))
-        target = stack.enter_context(AtomicFile(out, 0o600, dir_mode=0o700, durable=False))
+        target = stack.enter_context(AtomicFile(out, 0o600, dir_mode=0o700))
         importer = _Importer(source, target, rejected if on_invalid == "quarantine" else None, stack)
         if source.document:
             importer.take_document(stream.read())
@@ -198,9 +198,7 @@ class _Importer:
         if self._rejected is None:
             return
         if self._rejects is None:
-            self._rejects = self._stack.enter_context(
-                AtomicFile(self._rejected, 0o600, dir_mode=0o700, durable=False)
-            )
+            self._rejects = self._stack.enter_context(AtomicFile(self._rejected, 0o600, dir_mode=0o700))
         self._rejects.write(line)
         self._rejects.write(b"\n")
 

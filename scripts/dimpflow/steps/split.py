@@ -30,7 +30,7 @@ def split_shard(
     size, longest_line = _facts(imported, manifest)
     start, end = line_range(imported, size * (k - 1) // n, size * k // n)
     splitter = _Splitter(limit_bytes)
-    with AtomicFile(out, 0o600, dir_mode=0o700, digest=False, durable=False) as target:
+    with AtomicFile(out, 0o600, dir_mode=0o700, digest=False) as target:
         if longest_line <= limit_bytes:
             splitter.lines = copy_range(imported, target, start, end)
         else:
@@ -49,7 +49,7 @@ def split_shard(
 
 
 def _facts(imported: Path, manifest: Path) -> tuple[int, int]:
-    """Bytes of the file, and of its longest line. Import does not wait for the disk: here it would show."""
+    """Bytes of the file, and of its longest line. A manifest that a power cut has spoiled would show here."""
     with read_errors(manifest):
         text = manifest.read_bytes()
     with read_errors(imported):
