@@ -110,7 +110,7 @@ def test_errors_are_those_of_this_run(tmp_path: Path) -> None:
     (logs / "import_old.log").write_text("2026-01-01T00:00:00Z ERROR old\n")
     os.utime(logs / "import_old.log", (1, 1))
     (logs / "import_new.log").write_text(
-        "2026-01-01T00:00:00Z INFO x\n2026-01-01T00:00:00Z ERROR a.ndjson:3: not JSON\n"
+        "2026-01-01T00:00:00Z INFO x\n2026-01-01T00:00:00Z ERROR a.ndjson:3: not JSON\n2026-01-01T00:00:00Z ERROR   x.py:1 in f\n"
     )
     assert collect(tmp_path, "failed")["errors"] == ["a.ndjson:3: not JSON"]
     assert collect(tmp_path, "failed", KILLED)["errors"] == ["a.ndjson:3: not JSON", KILLED]

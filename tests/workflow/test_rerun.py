@@ -99,3 +99,48 @@ def test_settings_run_what_they_concern(folder: Path) -> None:
     threshold = {"services": {"dimp": {"bundle_split_threshold_mb": 20}}}
     jobs = run_snakemake(folder, "--dry-run", config={**CONFIG, **threshold}).stdout
     assert "split: Patient" in jobs and "import: Patient" not in jobs
+
+
+def test_a_moved_input_with_the_same_content_runs_the_inventory_only(folder: Path) -> None:
+    succeed(folder, config=CONFIG)
+    before = result_of(folder)
+    (folder / "in").rename(folder / "moved")
+    for path in (folder / "moved").iterdir():
+        os.utime(path)
+    jobs = succeed(folder, config={**CONFIG, "input": "moved"})
+    (folder / "moved").rename(folder / "in")
+    assert jobs == ["inventory"]
+    assert result_of(folder) == before
+
+
+def test_an_older_file_in_place_of_a_newer_one_is_noticed(folder: Path) -> None:
+    path = write_lines(folder / "in/Patient.ndjson", [patient(n) for n in range(3)])
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert "import: Patient" in succeed(folder, config=CONFIG)
+    assert result_of(folder).count(b"\n") == 6003
+
+
+def test_of_many_small_files_the_bucket_of_the_changed_one_runs(tmp_path: Path) -> None:
+    for n in range(20):
+        write_lines(tmp_path / f"in/small{n}.ndjson", [patient(n)])
+    first = succeed(tmp_path, config=CONFIG)
+    buckets = {job.partition(": ")[2] for job in first if job.startswith("import: ")}
+    assert len(buckets) == 2
+    write_lines(tmp_path / "in/small7.ndjson", [patient(7), patient(70)])
+    jobs = succeed(tmp_path, config=CONFIG)
+    (changed,) = [job.partition(": ")[2] for job in jobs if job.startswith("import: ")]
+    assert changed in buckets
+    assert jobs == [f"dimp: {changed}", f"import: {changed}", "inventory", *RESULTS, f"split: {changed}"]
+    assert result_of(tmp_path).count(b"\n") == 21
+    (tmp_path / "in/small7.ndjson").unlink()
+    succeed(tmp_path, config=CONFIG)
+    assert result_of(tmp_path).count(b"\n") == 19
+    assert succeed(tmp_path, config=CONFIG) == []
+
+
+def test_a_changed_file_is_noticed_without_the_memory_of_snakemake(folder: Path) -> None:
+    succeed(folder, config=CONFIG)
+    shutil.rmtree(folder / ".snakemake")
+    write_lines(folder / "in/Patient.ndjson", [patient(n) for n in range(9)])
+    assert "import: Patient" in succeed(folder, config=CONFIG)
+    assert result_of(folder).count(b"\n") == 6009

@@ -71,7 +71,7 @@ def test_files(job: Path) -> None:
     }
     assert names(job / "split") == names(job / "dimp") == sources
     assert names(job / "dimp/Patient") == {"001-of-001.ndjson", "001-of-001.json"}
-    assert names(job / "inventory") == {f"{source}.json" for source in sources}
+    assert names(job / "inventory") == {"_all.json", *(f"{source}.json" for source in sources)}
     assert {
         "inventory.log",
         "import_Patient.log",
@@ -114,7 +114,8 @@ def test_names_are_gone_and_references_still_resolve(job: Path) -> None:
 def test_side_files_keep_to_their_schema(job: Path) -> None:
     schema = yaml.safe_load((ROOT / "schemas/manifest.schema.yaml").read_text(encoding="utf-8"))
     for step, pattern in {
-        "inventory": "inventory/*.json",
+        "inventory": "inventory/[!_]*.json",
+        "inventory_list": "inventory/_*.json",
         "import": "import/*.json",
         "split": "split/*/*.json",
         "dimp": "dimp/*/*.json",

@@ -1,5 +1,6 @@
 """status.json: how far a job is, from the small files that its steps leave behind. Counts and times, never content."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ KILLED = (
 SILENT = "a job ended without a message (killed, out of memory?); see the newest file in .snakemake/log"
 NO_SIGN_OF_LIFE = 120.0  # seconds; the keeper writes every ten
 _SHOWN = 20  # errors
+_ERROR = re.compile(r"\S+ ERROR (\S.*)")  # but not the indented lines, which are for developers
 
 
 def new_facts(
@@ -127,7 +129,7 @@ class Collector:
     def _logged_errors(self) -> Iterator[str]:
         for _, path in self._logs():
             with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="replace") as log:
-                yield from (line.partition(" ERROR ")[2].rstrip("\n") for line in log if " ERROR " in line)
+                yield from (match[1] for line in log if (match := _ERROR.match(line)))
 
     def _facts_of(self, path: Path) -> dict[str, Any]:
         """The content of a small JSON file; empty if it is not there, or not whole."""

@@ -1,0 +1,31 @@
+"""Where the files of a job are. The rules and their scripts ask here, so that they cannot disagree."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """jobs/<job>. What identifies people is in inventory/, import/ and split/; names may be Snakemake wildcards."""
+
+    path: Path
+
+    def side_file(self, unit: str) -> Path:
+        """What the inventory found of a source, or of a bucket of sources."""
+        return self.path / "inventory" / f"{unit}.json"
+
+    def imported(self, source: str) -> Path:
+        """The data of a source."""
+        return self.path / "import" / f"{source}.ndjson"
+
+    def manifest(self, source: str) -> Path:
+        """What import counted of a source."""
+        return self.path / "import" / f"{source}.json"
+
+    def shard(self, step: str, source: str, shard: str) -> Path:
+        """The data of a shard."""
+        return self.path / step / source / f"{shard}.ndjson"
+
+    def facts(self, step: str, source: str, shard: str) -> Path:
+        """What `split` or `dimp` says of a shard."""
+        return self.path / step / source / f"{shard}.json"

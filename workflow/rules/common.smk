@@ -1,0 +1,202 @@
+# What all rules need: the settings, the sources and their work units, and where the files of the job are.
+# All of it is known before any job runs, from names and sizes alone, so that every output is a real file target.
+import hashlib
+import os
+import re
+import sys
+from collections import namedtuple
+from types import SimpleNamespace
+
+from snakemake.logging import logger
+
+from dimpflow.errors import DimpflowError
+from dimpflow.keys import fingerprint
+from dimpflow.layout import JobFolder
+from dimpflow.plan import plan_units, shard_name
+from dimpflow.ruleset.load import load_rule_set
+from dimpflow.settings import load_settings
+from dimpflow.sources import Found, Source, find_sources
+from dimpflow.versions import OUTPUT_VERSION
+
+# `snakemake --lint` must work on a machine that has neither data nor a key. Snakemake itself looks at the environment in
+# every other mode.
+LINTING = not workflow.check_envvars
+
+
+def stop(error):
+    """End before any job, with the message alone. A WorkflowError would add lines of this file, which help nobody."""
+    for line in str(error).splitlines():
+        logger.error(line)
+    sys.exit(1)
+
+
+def tell(note):
+    """A note on the terminal, once: the jobs of a cluster read these files again."""
+    if workflow.is_main_process and not LINTING:
+        logger.warning(note)
+
+
+def look_for_sources():
+    if LINTING:
+        sizes = {"small": 1, "large": SETTINGS.shard_bytes + 1}
+        return Found(tuple(Source(name, Path(name), sizes[name], "", False) for name in sizes), ())
+    return find_sources(SETTINGS.inputs)
+
+
+def look_at_rule_set():
+    """What makes the dimp jobs run again: the content of the rule set, and its key by a fingerprint that gives nothing
+    away. A rule set that has moved, with the same content, changes nothing."""
+    if LINTING:
+        return {"sha256": "", "key": ""}
+    rule_set = load_rule_set(SETTINGS.rules, os.environ)
+    for warning in rule_set.warnings:
+        tell(f"{SETTINGS.rules}: {warning}")
+    return {
+        "sha256": rule_set.sha256,
+        "key": fingerprint(rule_set.parameters.crypto_hash_key),
+    }
+
+
+def check_jobs_dir():
+    """Only look: a dry-run makes no folder."""
+    folder = SETTINGS.jobs_dir.absolute()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise DimpflowError(f"jobs_dir: {nearest} is a file, not a folder; give another one")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise DimpflowError(
+            f"jobs_dir: {nearest} cannot be written; give another one, or the right to write there"
+        )
+
+
+try:
+    SETTINGS = load_settings(
+        config,
+        HOME / "schemas" / "config.schema.yaml",
+        environ=os.environ,
+        folders=[Path(), HOME],
+    )
+    # Snakemake writes `config` into the script of every job, and a password may be in it. Nothing needs it from here on.
+    config.clear()
+    check_jobs_dir()
+    FOUND = look_for_sources()
+    for note in (*SETTINGS.notes, *FOUND.left_out):
+        tell(note)
+    RULE_SET = look_at_rule_set() if SETTINGS.dimp else None
+except DimpflowError as error:
+    stop(error)
+
+SOURCES = {source.name: source for source in FOUND.sources}
+UNITS = plan_units(FOUND.sources, SETTINGS.shard_bytes)
+UNIT_OF = {source: unit for unit in UNITS for source in unit.sources}
+# Every source with the names of its shards, in the order of the results.
+SHARDS = {
+    source: [shard_name(k, UNIT_OF[source].shards) for k in range(1, UNIT_OF[source].shards + 1)]
+    for source in SOURCES
+}
+
+# Import, split and dimp are made once for all sources that have jobs of their own, with wildcards, and once for every
+# bucket of small sources, with the list of its sources. Either way each source has its own files.
+#
+# Snakemake's work grows with the inputs of a job times its outputs (it hashes each input for each output), and with each
+# output. So the jobs of a bucket declare what a person may ask for, the data of import and dimp, and for all else the files
+# of the first source, which stand for the others: one job makes them all, or none of them counts.
+Group = namedtuple("Group", "name sources shard")
+LONE = [unit.name for unit in UNITS if unit.name in SOURCES]
+GROUPS = [Group("", ("{source}",), "{shard}")] if LONE else []
+GROUPS += [Group(unit.name, unit.sources, shard_name(1, 1)) for unit in UNITS if unit.name not in SOURCES]
+FOLDER = JobFolder(SETTINGS.job_dir)
+
+
+wildcard_constraints:
+    source="|".join(map(re.escape, LONE)),
+    shard=r"\d+-of-\d+",
+
+
+def in_job(*parts):
+    """A path in the folder of the job."""
+    return str(SETTINGS.job_dir.joinpath(*parts))
+
+
+def imported(sources):
+    return [str(FOLDER.imported(source)) for source in sources]
+
+
+def manifests(sources):
+    return [str(FOLDER.manifest(source)) for source in sources]
+
+
+def shards(step, sources, shard):
+    return [str(FOLDER.shard(step, source, shard)) for source in sources]
+
+
+def facts(step, sources, shard):
+    return [str(FOLDER.facts(step, source, shard)) for source in sources]
+
+
+def passing(paths, group):
+    """Outputs that are removed after their last use if `keep_shards` is false. Those of a bucket stay, since Snakemake does
+    not know who uses them."""
+    return paths if SETTINGS.keep_shards or group.name else [temp(path) for path in paths]
+
+
+def record(folder, step, group, ending):
+    """The log or benchmark of one job of a group."""
+    name = group.name or ("_{source}" if step == "import" else "_{source}.{shard}")
+    return in_job(folder, f"{step}{name}.{ending}")
+
+
+def title(step, group):
+    """What the terminal says of a job of a group."""
+    if group.name:
+        return f"{step}: {len(group.sources)} small sources ({group.name.strip('_')})"
+    return (
+        f"{step}: {{wildcards.source}}"
+        if step == "import"
+        else f"{step}: {{wildcards.source}} {{wildcards.shard}}"
+    )
+
+
+def untracked(**values):
+    """Parameters that Snakemake does not record, since they are no plain values: places. Content decides, not places."""
+    return SimpleNamespace(**values)
+
+
+def data_of_user(wildcards):
+    """Input function: all sources. A function, since Snakemake would take braces in a path for wildcards."""
+    return [str(source.path) for source in SOURCES.values()]
+
+
+def places_of(group):
+    """Parameter function: the sources of a job and where the user has them."""
+
+    def places(wildcards):
+        sources = [wildcards.get("source", source) for source in group.sources]
+        return untracked(sources=sources, paths=[SOURCES[source].path for source in sources])
+
+    return places
+
+
+def seen():
+    """Changes with every file that comes, goes, or is written or touched, also if an older one takes its place."""
+    facts = sorted(
+        (source.name, source.size, os.stat(source.path).st_mtime_ns) for source in SOURCES.values()
+    )
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def inventory_of(group):
+    """Input function: the side file of a job's source or bucket, once the checkpoint has made it."""
+
+    def side_file(wildcards):
+        checkpoints.inventory.get()
+        return str(FOLDER.side_file(group.name or wildcards.source))
+
+    return side_file
+
+
+def after_inventory(wildcards):
+    """Input function without files, for every job behind the import. Before the checkpoint Snakemake expects all of them to
+    run; it looks again, afterwards, only at jobs that ask for the checkpoint themselves."""
+    checkpoints.inventory.get()
+    return []

@@ -1,0 +1,28 @@
+# Not the times of the user's files but the side files of the inventory decide what runs again.
+for group in GROUPS:
+
+    rule:
+        name:
+            f"import{group.name}"
+        input:
+            inventory=inventory_of(group),
+        output:
+            data=imported(group.sources),
+            manifests=manifests(group.sources[:1]),
+        log:
+            record("logs", "import", group, "log"),
+        benchmark:
+            record("benchmarks", "import", group, "tsv")
+        conda:
+            "../envs/dimp.yaml"
+        threads: 1
+        resources:
+            mem_mb=300,
+            runtime=240,
+        params:
+            cfg={"version": OUTPUT_VERSION["import"], "on_invalid": SETTINGS.on_invalid},
+            places=places_of(group),
+        message:
+            title("import", group)
+        script:
+            "../../scripts/import_source.py"

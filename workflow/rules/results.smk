@@ -1,0 +1,76 @@
+# The parts in order as one file, with a balance: a line that came in went out, or was rejected and counted.
+ENDING = f".{SETTINGS.compression}" if SETTINGS.compression else ""
+RESULTS_CFG = {
+    "version": OUTPUT_VERSION["results"],
+    "compression": SETTINGS.compression,
+    "level": SETTINGS.compression_level,
+}
+# One source for each unit of work: the others of a bucket were made by the same jobs (see common.smk).
+FIRST = [unit.sources[0] for unit in UNITS]
+
+
+rule results_import:
+    input:
+        after_inventory,
+        parts=imported(FIRST),
+        manifests=manifests(FIRST),
+    output:
+        data=in_job(f"import_results.ndjson{ENDING}"),
+        facts=in_job("import_results.json"),
+        table=report(
+            in_job("report", "import.html"),
+            category="1 What came in",
+            caption="../report/import.rst",
+            labels={"step": "import", "shows": "lines and resource types of each source"},
+        ),
+    log:
+        in_job("logs", "results_import.log"),
+    benchmark:
+        in_job("benchmarks", "results_import.tsv")
+    conda:
+        "../envs/dimp.yaml"
+    threads: 1
+    resources:
+        mem_mb=300,
+        runtime=240,
+    params:
+        cfg={**RESULTS_CFG, "step": "import"},
+        places=untracked(shards=SHARDS),
+    message:
+        "results: import_results.ndjson"
+    script:
+        "../../scripts/results.py"
+
+
+rule results_dimp:
+    input:
+        after_inventory,
+        parts=[str(FOLDER.shard("dimp", source, shard)) for source in FIRST for shard in SHARDS[source]],
+        counts=[str(FOLDER.facts("dimp", source, shard)) for source in FIRST for shard in SHARDS[source]],
+        manifests=manifests(FIRST),
+    output:
+        data=in_job(f"dimp_results.ndjson{ENDING}"),
+        facts=in_job("dimp_results.json"),
+        table=report(
+            in_job("report", "dimp.html"),
+            category="2 What went out",
+            caption="../report/dimp.rst",
+            labels={"step": "dimp", "shows": "lines, resource types and what each rule did"},
+        ),
+    log:
+        in_job("logs", "results_dimp.log"),
+    benchmark:
+        in_job("benchmarks", "results_dimp.tsv")
+    conda:
+        "../envs/dimp.yaml"
+    threads: 1
+    resources:
+        mem_mb=300,
+        runtime=240,
+    params:
+        cfg={**RESULTS_CFG, "step": "dimp"},
+        places=untracked(shards=SHARDS),
+    message:
+        "results: dimp_results.ndjson"
+    script:
+        "../../scripts/results.py"

@@ -1,0 +1,78 @@
+# jobs/<job>/status.json is kept by a process beside Snakemake (scripts/watch_status.py), so that it is right even if
+# Snakemake is killed: the keeper holds the reading end of a pipe, and no word at its end means a violent death. Python
+# closes the writing end in every other child process, so jobs that outlive Snakemake do not keep it open.
+import atexit
+import json
+import subprocess
+from contextlib import suppress
+
+import snakemake
+
+from dimpflow import __version__
+from dimpflow.audit.status import new_facts, read_status
+
+KEEPER_WAIT = 15  # seconds
+keeper = None
+
+
+def start_keeper():
+    """Make the job's folder and start the keeper. A run without anything to do and a dry-run do not come here."""
+    global keeper
+    try:
+        SETTINGS.job_dir.mkdir(parents=True, exist_ok=True)
+        for zone in ("inventory", "import", "split"):
+            folder = SETTINGS.job_dir / zone
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
+    except OSError as error:
+        stop(f"jobs_dir: {error.filename} cannot be made: {error.strerror}; give another one")
+    facts = new_facts(
+        SETTINGS.job,
+        SETTINGS.job_dir,
+        SHARDS,
+        dimp=SETTINGS.dimp,
+        rule_set_sha256=RULE_SET["sha256"] if RULE_SET else None,
+        versions={
+            "dimpflow": __version__,
+            "snakemake": snakemake.__version__,
+            "python": sys.version.split()[0],
+        },
+    )
+    keeper = subprocess.Popen(
+        [sys.executable, HOME / "scripts" / "watch_status.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # ctrl-C is for Snakemake
+    )
+    with suppress(OSError):  # a keeper that died at once is noticed at the end
+        keeper.stdin.write(json.dumps(facts).encode() + b"\n")
+        keeper.stdin.flush()
+    atexit.register(end_keeper, "")  # Snakemake gave up without calling a hook
+
+
+def end_keeper(verdict):
+    """Tell the keeper how it ended, and wait until it has written that."""
+    if keeper.stdin.closed:
+        return
+    try:
+        keeper.stdin.write(verdict.encode())
+        keeper.stdin.close()
+        keeper.wait(KEEPER_WAIT)
+    except (OSError, subprocess.TimeoutExpired):
+        logger.warning(f"{in_job('status.json')} may be out of date: its keeper does not answer")
+
+
+onstart:
+    start_keeper()
+
+
+onsuccess:
+    end_keeper("completed\n")
+
+
+onerror:
+    end_keeper("failed\n")
+    # Snakemake says a lot about a failed job. What a person must know comes last, once more.
+    for error in (read_status(SETTINGS.job_dir) or {}).get("errors", ()):
+        logger.error(f"{SETTINGS.job} failed: {error}")
