@@ -39,7 +39,7 @@ def test_defaults() -> None:
         jobs_dir=Path("jobs"),
         retention_days=None,
         dimp=True,
-        shard_bytes=64 * MB,
+        shard_bytes=256 * MB,
         keep_shards=True,
         on_invalid="fail",
         limit_bytes=10 * MB,
