@@ -118,15 +118,10 @@ class AtomicFile:
         self._disk.flush()
         if self._durable:
             os.fsync(self._disk.fileno())
-        os.replace(self._temporary, self.path)
+        os.replace(
+            self._temporary, self.path
+        )  # lost in a power cut: then the file is missing, and made again
         self._disk.close()
-        if self._durable:
-            with suppress(OSError):  # some network file systems cannot
-                folder = os.open(self.path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
 
 
 class _Disk(io.BufferedWriter):

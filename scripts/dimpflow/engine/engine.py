@@ -1,8 +1,8 @@
 """The engine: FHIR JSON in, de-identified FHIR JSON out, by one rule set."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -29,8 +29,7 @@ _STAY = 16
 """Resources that are decoded by the full model at once after one that did not fit the plain one."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleCount:
+class RuleCount(NamedTuple):
     """What a rule did. matched: nodes that it selected and took; changed: values (or whole parts) that it worked on."""
 
     rule: int

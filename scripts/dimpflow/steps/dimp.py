@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,9 +66,9 @@ def deidentify_shard(
         "bytes": target.bytes,
         "sha256": target.sha256,
         "resources": {kind: run.types[kind] for kind in sorted(run.types)},
-        "rules": [asdict(count) for count in engine.take_counts()],
+        "rules": [count._asdict() for count in engine.take_counts()],
     }
-    write_json(counts, content)
+    write_json(counts, content, durable=False)
 
 
 class _ShardRun:
