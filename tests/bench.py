@@ -61,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mb", type=int, default=400, help="size of the cohort in MB (default 400)")
+    parser.add_argument("--mb", type=int, default=2000, help="size of the cohort in MB (default 2000)")
     parser.add_argument("--shape", choices=["ndjson", "torch"], default="ndjson")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument(
