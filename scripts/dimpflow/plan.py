@@ -8,7 +8,7 @@ from dimpflow.sources import Source
 
 COMPRESSION_RATIO = 10  # FHIR JSON packs 8 to 20 times; a guess is enough to find the number of shards
 FEW = 16  # up to so many small sources have a job each, so that a changed file reruns only its own jobs
-BUCKET_FILES = 256  # sources that share a job: a job costs as much as some megabytes of work
+BUCKET_FILES = 512  # sources that share a job: a job costs as much as some megabytes of work
 
 
 @dataclass(frozen=True)

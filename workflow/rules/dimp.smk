@@ -11,7 +11,7 @@ for group in GROUPS if SETTINGS.dimp else ():
             index=facts("split", group.sources[:1], group.shard),
             imported=imported(group.sources[:1]),
         output:
-            data=passing(shards("dimp", group.sources, group.shard), group),
+            data=passing(shards("dimp", group.sources[:1], group.shard), group),
             counts=facts("dimp", group.sources[:1], group.shard),
         log:
             record("logs", "dimp", group, "log"),
