@@ -73,7 +73,7 @@ def test_buckets_hold_about_a_shard_and_a_few_hundred_files(count: int, size: in
 
 
 def test_a_new_source_changes_one_bucket() -> None:
-    sources = [source(f"batch-{i}", 100_000) for i in range(900)]
+    sources = [source(f"batch-{i}", 100_000) for i in range(1900)]
     before = set(plan_units(sources, 64 * MB))
     after = set(plan_units([*sources, source("new", 100_000)], 64 * MB))
     assert len(before) > 2 and len(after - before) == 1

@@ -99,8 +99,8 @@ SHARDS = {
 # bucket of small sources, with the list of its sources. Either way each source has its own files.
 #
 # Snakemake's work grows with the inputs of a job times its outputs (it hashes each input for each output), and with each
-# output. So the jobs of a bucket declare what a person may ask for, the data of import and dimp, and for all else the files
-# of the first source, which stand for the others: one job makes them all, or none of them counts.
+# output. So the jobs of a bucket declare what a person may ask for, the data of import, and for all else the files of the
+# first source, which stand for the others: one job makes them all, or none of them counts.
 Group = namedtuple("Group", "name sources shard")
 LONE = [unit.name for unit in UNITS if unit.name in SOURCES]
 GROUPS = [Group("", ("{source}",), "{shard}")] if LONE else []
