@@ -28,7 +28,8 @@ STYLE := $(addprefix --report-stylesheet ,$(wildcard workflow/report/report.css)
 # Snakemake starts `python` for its jobs: ours must come first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONUTF8 := 1
-unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# Without bytecode on the disk every job would compile the library again: half a second each.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## List the targets (this list)
