@@ -226,9 +226,9 @@ class Compiler:
 
     def _compile(self, arrival: Arrival, name: str) -> None:
         if arrival not in self.compiled:
-            self._execute(
-                "\n    ".join([f"def {name}(o):", *self._source(arrival)]), f"{name} {arrival.type}"
-            )
+            # as defaults they are local names, which are found sooner
+            head = f"def {name}(o, U=U, M=M, C=C, B=B):"
+            self._execute("\n    ".join([head, *self._source(arrival)]), f"{name} {arrival.type}")
             self.compiled.add(arrival)
 
     def _source(self, arrival: Arrival) -> list[str]:

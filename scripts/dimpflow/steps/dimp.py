@@ -65,7 +65,7 @@ def deidentify_shard(
         "rejected": len(run.refused),
         "bytes": target.bytes,
         "sha256": target.sha256,
-        "resources": {kind: run.types[kind] for kind in sorted(run.types)},
+        "resources": run.resources(),
         "rules": [count._asdict() for count in engine.take_counts()],
     }
     write_json(counts, content, durable=False)
@@ -77,8 +77,15 @@ class _ShardRun:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.lines = 0
-        self.types: Counter[str] = Counter()
+        self.types: Counter[type] = Counter()
         self.refused: list[tuple[int, LineError]] = []
+
+    def resources(self) -> dict[str, int]:
+        """De-identified resources per type; the plain and the full model have a class each for one type."""
+        found: Counter[str] = Counter()
+        for kind, number in self.types.items():
+            found[kind.__name__] += number
+        return dict(sorted(found.items()))
 
     def take(self, lines: list[bytes]) -> list[bytes]:
         """The de-identified lines of a batch; refused ones are noted by their number in the shard, from 0."""
@@ -90,7 +97,7 @@ class _ShardRun:
             except LineError as error:
                 self.refused.append((self.lines, error))
             else:
-                types[type(node).__name__] += 1
+                types[type(node)] += 1
                 done.append(label(node, operations))
             self.lines += 1
         return done
