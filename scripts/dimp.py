@@ -13,8 +13,8 @@ from dimpflow.ruleset.load import load_rule_set
 from dimpflow.steps.dimp import deidentify_shard
 
 
-def main(outs: Sequence[Path], rules: Path, cfg: dict[str, Any]) -> None:
-    """De-identify the shards that `outs` name, such as jobs/<job>/dimp/<source>/002-of-007.ndjson.
+def main(first: Path, sources: Sequence[str], rules: Path, cfg: dict[str, Any]) -> None:
+    """De-identify one shard of each of `sources`; `first` is that of one of them: jobs/<job>/dimp/<source>/002-of-007.ndjson.
 
     Lines that cannot be de-identified stay in the identifying zone, beside the shard.
     """
@@ -22,15 +22,15 @@ def main(outs: Sequence[Path], rules: Path, cfg: dict[str, Any]) -> None:
     if rule_set.sha256 != cfg["rules_sha256"]:  # all jobs of a run must apply the same one
         raise RuleSetError(f"{rules} has changed while the workflow ran; run it again")
     engine = Engine(rule_set, security_labels=cfg["security_labels"])
-    for out in outs:
-        folder, source, shard = JobFolder(out.parents[2]), out.parent.name, out.stem
+    folder, shard = JobFolder(first.parents[2]), first.stem
+    for source in sources:
         data = folder.shard("split", source, shard)
         deidentify_shard(
             engine,
             data,
             folder.facts("split", source, shard),
             folder.imported(source),
-            out,
+            folder.shard("dimp", source, shard),
             folder.facts("dimp", source, shard),
             on_invalid=cfg["on_invalid"],
             rejected=data.parent / "rejected" / data.name,
@@ -39,5 +39,5 @@ def main(outs: Sequence[Path], rules: Path, cfg: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     with guard(snakemake.log[0]):
-        outs = [Path(path) for path in snakemake.output.data]
-        main(outs, snakemake.params.places.rules, snakemake.params.cfg)
+        places = snakemake.params.places
+        main(Path(snakemake.output.data[0]), places.sources, places.rules, snakemake.params.cfg)

@@ -168,11 +168,12 @@ def data_of_user(wildcards):
 
 
 def places_of(group):
-    """Parameter function: the sources of a job and where the user has them."""
+    """Parameter function: the sources of a job, where the user has them, and where the rule set is."""
 
     def places(wildcards):
         sources = [wildcards.get("source", source) for source in group.sources]
-        return untracked(sources=sources, paths=[SOURCES[source].path for source in sources])
+        paths = [SOURCES[source].path for source in sources]
+        return untracked(sources=sources, paths=paths, rules=SETTINGS.rules)
 
     return places
 

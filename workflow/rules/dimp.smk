@@ -24,7 +24,7 @@ for group in GROUPS if SETTINGS.dimp else ():
             mem_mb=300,
             runtime=120,
         params:
-            places=untracked(rules=SETTINGS.rules),
+            places=places_of(group),
             cfg={
                 "version": OUTPUT_VERSION["dimp"],
                 "rules_sha256": RULE_SET["sha256"],
