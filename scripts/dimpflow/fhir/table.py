@@ -86,9 +86,3 @@ def type_names() -> frozenset[str]:
     return (
         frozenset(type_name(k) for k in _DATA["types"] if k not in _ABSTRACT) | PRIMITIVE_TYPES | {"Element"}
     )
-
-
-@cache
-def element_names() -> frozenset[str]:
-    """Every FHIR element name of the model."""
-    return frozenset(e.name for key in _DATA["types"] for e in elements(key))
