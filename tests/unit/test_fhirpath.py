@@ -3,8 +3,8 @@
 import pytest
 
 from dimpflow.errors import RuleSetError
-from dimpflow.ruleset.ast import Binary, Call, Expression, Literal, Member, This, TypeTest, Unary
-from dimpflow.ruleset.parser import parse
+from dimpflow.fhirpath.ast import Binary, Call, Expression, Literal, Member, This, TypeTest, Unary
+from dimpflow.fhirpath.parser import parse
 
 
 def member(*names: str) -> Expression:

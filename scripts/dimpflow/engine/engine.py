@@ -1,32 +1,33 @@
 """The engine: FHIR JSON in, de-identified FHIR JSON out, by one rule set."""
 
-from collections.abc import Callable
+from collections import Counter
+
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from dimpflow.bundles import peek
-from dimpflow.engine.compile import Compiler, Nested, Walk
-from dimpflow.engine.labels import GONE, add_labels, outward
+from dimpflow.engine.compiled.analysis import Analysis
+from dimpflow.engine.compiled.compile import Compiler, Nested
+from dimpflow.engine.compiled.selection import Item, Selector
+from dimpflow.engine.kinds import Kinds, Walk
+from dimpflow.engine.labels import GONE, LEVEL, OWN, add_labels, outward
 from dimpflow.engine.methods import Tools
-from dimpflow.engine.run_state import Counters
-from dimpflow.engine.selection import Item, Selector
+from dimpflow.engine.refusals import refusal
+from dimpflow.engine.run_state import Counters, Subject
+from dimpflow.engine.tree.explain import Explained, explained
+from dimpflow.engine.tree.interpret import Interpreter
+from dimpflow.engine.tree.nodes import Node, read, write
 from dimpflow.errors import LineError
-from dimpflow.fhir.model import Node, decoder
-from dimpflow.fhir.table import RESOURCE_TYPES
-from dimpflow.keys import KeyedHash
+from dimpflow.fhir.lenient import normalised
+from dimpflow.fhir.table import Element
 from dimpflow.pseudonyms import Pseudonyms
 from dimpflow.pseudonyms.keyed import keyed_pseudonyms
 from dimpflow.ruleset.rules import METHOD_NAMES, RuleSet
 
 _encode = msgspec.json.Encoder().encode
-_HEAD = b'{"resourceType":"'
-_TYPE_AT = len(_HEAD)
-
-_STAY = 16
-"""Resources that are decoded by the full model at once after one that did not fit the plain one."""
+_FAILURES = (LineError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class RuleCount(NamedTuple):
@@ -39,43 +40,58 @@ class RuleCount(NamedTuple):
     changed: int
 
 
+class _NeedsTree(Exception):
+    """A rule of an outer resource reaches into a nested one whose rules depend on each other."""
+
+
 class Engine:
-    """A compiled rule set. Not thread-safe; one process, one engine."""
+    """A compiled rule set. Not thread-safe; one process, one engine.
+
+    only_tree: do without compiled walks (for tests: both ways give the same).
+    """
 
     def __init__(
-        self, rule_set: RuleSet, *, pseudonyms: Pseudonyms | None = None, security_labels: bool = True
+        self,
+        rule_set: RuleSet,
+        *,
+        pseudonyms: Pseudonyms | None = None,
+        security_labels: bool = True,
+        only_tree: bool = False,
     ) -> None:
-        key = rule_set.parameters.crypto_hash_key
-        tools = Tools(KeyedHash(key.encode()), pseudonyms or keyed_pseudonyms(key))
         self._rules = rule_set.rules
+        self._strict = rule_set.options.strict
         self._labels = security_labels
+        self._only_tree = only_tree
+        self._tools = Tools(rule_set, pseudonyms or keyed_pseudonyms(rule_set.parameters.hash_key))
         self._counters = Counters(len(rule_set.rules))
+        self._subject = Subject(rule_set)
+        self._interpreter = Interpreter(rule_set, self._tools, self._counters, self._subject, security_labels)
         selector = Selector(rule_set.rules)
         self._compilers = [
-            Compiler(selector, full, tools, self._counters, self._nested) for full in (False, True)
+            Compiler(
+                selector, full, self._tools, self._counters, self._subject, self._nested, self._check_nested
+            )
+            for full in (False, True)
         ]
-        self._kinds = _Kinds(partial(self._kind, frozenset()))
+        self._analyses = [Analysis(compiler.walks) for compiler in self._compilers]
+        self._kinds = Kinds(partial(self._walk_of, frozenset(), ""))
+        self._checked_kinds = Kinds(self._check_of)
+        self._by_tree: Counter[str] = Counter()
+        self.slow: dict[str, str] = {}
+        """Resource types that are left to the tree, with the reason."""
 
     def deidentify(self, resource: bytes) -> bytes:
-        """One resource or Bundle as compact JSON in definition order. LineError where it cannot be processed."""
-        result, operations = self.process(resource)
-        return self.label(result, operations)
+        """One resource or Bundle as compact JSON in definition order.
 
-    def process(self, resource: bytes) -> tuple[Node, int]:
-        """The de-identified resource as an object, not yet labelled, and the operations on it and all it holds."""
+        LineError, with a JSON path and nothing of the content, where it is no FHIR R4 or a rule fails on it.
+        """
         try:
-            node, walk = self._kinds.decode(resource)
-            return node, walk(node) & ~GONE
-        except LineError as error:
-            raise _located(resource, error) from None
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise _located(resource, _refusal(error)) from None
-
-    def label(self, node: Node, operations: int) -> bytes:
-        """The bytes of a processed resource, its security labels set."""
-        if self._labels:
-            add_labels(node, operations)
-        return _encode(node)
+            return self._walked(resource)
+        except (*_FAILURES, _NeedsTree) as error:
+            self._counters.forget(partial(self._repeated, resource))
+            if isinstance(error, _NeedsTree):
+                self._kinds.leave_to_tree(resource)
+            return self._again(resource)
 
     def take_counts(self) -> list[RuleCount]:
         """What each rule did since the last call."""
@@ -84,87 +100,172 @@ class Engine:
             for i, rule in enumerate(self._rules)
         ]
 
-    def _kind(self, outer: frozenset[Item], type_: str, full: bool) -> tuple[Callable[[bytes], Node], Walk]:
-        if type_ not in RESOURCE_TYPES:
-            raise LineError("not a FHIR R4 resource")
-        return decoder(type_, full).decode, self._compilers[full].resource(type_, outer)
+    def take_resources(self) -> dict[str, int]:
+        """De-identified resources (outermost ones) per type since the last call."""
+        found, self._by_tree = self._by_tree, Counter()
+        for kind in self._kinds.kinds():
+            if kind.count:
+                found[kind.type] += kind.count
+                kind.count = 0
+        return dict(sorted(found.items()))
 
-    def _nested(self, outer: frozenset[Item], contained: bool) -> Nested:
-        """How nested resources of one kind of place are processed; contained ones get no labels of their own."""
-        return partial(
-            self._process_nested, _Kinds(partial(self._kind, outer)), self._labels and not contained
-        )
+    def explain(self, resource: bytes) -> list[Explained]:
+        """Which rule took each element of a resource, in order of the elements. LineError as `deidentify`."""
+        root = self._read(resource)
+        return explained(root, lambda: self._interpret(root), self._rules)
 
-    def _process_nested(self, kinds: "_Kinds", labels: bool, raw: Raw) -> tuple[Raw, int]:
-        node, walk = kinds.decode(bytes(raw))
-        operations = walk(node)
-        if labels and operations:
+    # ---- the outermost resource --------------------------------------------------------------------------------
+
+    def _walked(self, data: bytes) -> bytes:
+        node, kind = self._kinds.decode(data)
+        if kind.walk is None:
+            return self._treed(data)
+        subject = self._subject
+        if subject.needed:
+            subject.reset()
+            subject.enter(node, kind.type, contained=False)
+        operations = kind.walk(node)
+        if self._labels and operations:
             add_labels(node, operations)
+        kind.count += 1
+        return _encode(node)
+
+    def _treed(self, data: bytes) -> bytes:
+        root = read(data)
+        done = self._interpret(root)
+        self._by_tree[root.key] += 1
+        return done
+
+    def _interpret(self, root: Node) -> bytes:
+        self._subject.reset()
+        try:
+            self._interpreter.process(root)
+            return write(root)
+        except RecursionError as error:
+            raise refusal(error) from None
+
+    def _repeated(self, data: bytes) -> None:
+        try:
+            self._walked(data)
+        except (*_FAILURES, _NeedsTree):
+            return
+        raise AssertionError("what failed once fails again")
+
+    def _again(self, data: bytes) -> bytes:
+        """A resource that did not go through a compiled walk: read leniently, by the tree, or to say what is wrong where."""
+        try:
+            read(data)
+        except RecursionError as error:
+            raise refusal(error) from None
+        except LineError as error:
+            return self._read_leniently(data, error)
+        return self._treed_only(data)
+
+    def _read_leniently(self, data: bytes, error: LineError) -> bytes:
+        lenient = self._lenient(data, error)
+        try:
+            return self._walked(lenient)
+        except (*_FAILURES, _NeedsTree):
+            self._counters.forget(partial(self._repeated, lenient))
+        try:
+            return self._treed_only(lenient)
+        except LineError as second:
+            # what leniency leaves out moves the places behind it
+            raise error if second.reason == error.reason else second from None
+
+    def _treed_only(self, data: bytes) -> bytes:
+        try:
+            return self._treed(data)
+        except LineError:
+            self._counters.forget(partial(self._failing_tree, data))
+            raise
+
+    def _failing_tree(self, data: bytes) -> None:
+        try:
+            self._treed(data)
+        except LineError:
+            return
+
+    def _read(self, data: bytes) -> Node:
+        try:
+            return read(data)
+        except LineError as error:
+            return read(self._lenient(data, error))
+
+    @staticmethod
+    def _lenient(data: bytes, error: LineError) -> bytes:
+        """The resource as the FHIR Pseudonymizer's parser would read it. The error of strict reading if it is no JSON at all."""
+        try:
+            return normalised(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise error from None
+
+    # ---- nested resources --------------------------------------------------------------------------------------
+
+    def _walk_of(self, outer: frozenset[Item], name: str, type_: str, full: bool) -> Walk | None:
+        if self._only_tree:
+            return None
+        compiler = self._compilers[full]
+        arrival = compiler.arrival(type_, name or type_, outer)
+        reason = self._analyses[full].why_not(type_, arrival)
+        if reason and full:
+            self.slow[type_] = reason
+        return None if reason else compiler.walk(arrival)
+
+    def _nested(self, outer: frozenset[Item], element: Element) -> Nested:
+        """How nested resources of one kind of place are processed; contained ones get no labels of their own."""
+        kinds = Kinds(partial(self._walk_of, outer, element.name))
+        return partial(self._process_nested, kinds, bool(outer), element)
+
+    def _process_nested(self, kinds: Kinds, outer: bool, element: Element, raw: Raw) -> tuple[Raw, int]:
+        data = bytes(raw)
+        node, kind = kinds.decode(data)
+        contained = element.name == "contained"
+        if kind.walk is None:
+            if outer:
+                raise _NeedsTree
+            return self._nested_tree(data, element)
+        subject = self._subject
+        if subject.needed:
+            saved = subject.enter(node, kind.type, contained=contained)
+            operations = kind.walk(node)
+            subject.leave(saved)
+        else:
+            operations = kind.walk(node)
+        if operations:
+            if contained and self._strict and node == kind.empty:
+                operations |= GONE
+            elif self._labels and not contained:
+                add_labels(node, _all_levels(operations) if self._strict else operations)
         return Raw(_encode(node)), outward(operations) | operations & GONE
 
+    def _nested_tree(self, data: bytes, element: Element) -> tuple[Raw, int]:
+        root = read(data, element)
+        operations = self._interpreter.process(root)
+        shell = root.contained and self._strict and operations and not root.kids
+        gone = GONE if self._interpreter.removed or shell else 0
+        return Raw(write(root)), operations | gone
 
-class _Kinds:
-    """Decoders and walks for the kinds of resources that come to one kind of place."""
+    def _check_of(self, type_: str, full: bool) -> Walk:
+        check = self._compilers[full].checks.first(type_)
 
-    def __init__(self, make: Callable[[str, bool], tuple[Callable[[bytes], Node], Walk]]) -> None:
-        self._make = make
-        self._plain: dict[bytes, tuple[Callable[[bytes], Node], Walk]] = {}
-        self._full: dict[bytes, tuple[Callable[[bytes], Node], Walk]] = {}
-        self._rich: dict[bytes, int] = {}
+        def walk(node: object) -> int:
+            check(node)
+            return 0
 
-    def decode(self, data: bytes) -> tuple[Node, Walk]:
-        """The decoded resource and its walk. LineError or msgspec's errors for what is no FHIR R4.
+        return walk
 
-        The plain model is tried first, except for some resources after one of that type that did not fit; both models
-        give the same result.
-        """
-        usual = data.startswith(_HEAD)
-        name = data[_TYPE_AT : data.find(b'"', _TYPE_AT)] if usual else peek(data).encode()
-        left = self._rich.get(name)
-        if not left:
-            kind = self._plain.get(name) or self._add(self._plain, name, full=False)
-            try:
-                return kind[0](data), kind[1]
-            except msgspec.ValidationError:
-                left = _STAY
-        self._rich[name] = left - 1
-        kind = self._full.get(name) or self._add(self._full, name, full=True)
-        return kind[0](data), kind[1]
-
-    def _add(
-        self, kinds: dict[bytes, tuple[Callable[[bytes], Node], Walk]], name: bytes, *, full: bool
-    ) -> tuple[Callable[[bytes], Node], Walk]:
-        kind = kinds[name] = self._make(name.decode(errors="replace"), full)
-        return kind
+    def _check_nested(self, raw: Raw) -> None:
+        """Whether a nested resource that is taken out is FHIR at all."""
+        node, kind = self._checked_kinds.decode(bytes(raw))
+        assert kind.walk is not None
+        kind.walk(node)
 
 
-def _refusal(error: msgspec.MsgspecError) -> LineError:
-    """A decoder's message without anything of the data: types and the path to the place only."""
-    reason, _, path = str(error).partition(" - at `")
-    if reason.startswith("Object contains unknown field"):
-        reason = "an element that FHIR R4 does not have here"
-    elif not reason.startswith(("Expected", "JSON is malformed", "Input data was truncated")):
-        reason = "not a valid FHIR R4 resource"
-    return LineError(reason, path.rstrip("`") or "$")
-
-
-def _located(resource: bytes, error: LineError) -> LineError:
-    """The error with the entry of a Bundle in its path, found by trying each; the fast path keeps no track of it."""
-    try:
-        document = msgspec.json.decode(resource, type=dict[str, Raw])
-        entries = msgspec.json.decode(document.get("entry", b"[]"), type=list[dict[str, Raw]])
-    except msgspec.MsgspecError:
-        return error
-    for index, entry in enumerate(entries):
-        try:
-            data = bytes(entry.get("resource", b""))
-            if data:
-                decoder(peek(data)).decode(data)
-        except (msgspec.MsgspecError, LineError, KeyError) as inner:
-            found = (
-                _refusal(inner)
-                if isinstance(inner, msgspec.MsgspecError)
-                else LineError("not a FHIR R4 resource", "$")
-            )
-            return LineError(found.reason, f"$.entry[{index}].resource{found.path.removeprefix('$')}")
-    return error
+def _all_levels(operations: int) -> int:
+    """What was done to a resource, by whichever resource's rules."""
+    found = 0
+    while operations:
+        found |= operations & OWN
+        operations >>= LEVEL
+    return found

@@ -25,12 +25,13 @@ LEVEL = 16
 """Bits for one resource. What a rule of an outer resource does inside a nested one is noted LEVEL bits higher for each
 resource in between: it labels the outer one."""
 
-_OWN = (1 << LEVEL) - 1 & ~GONE
+OWN = (1 << LEVEL) - 1 & ~GONE
+"""All operations on a resource itself."""
 
 
 def outward(operations: int) -> int:
     """What a nested resource's operations are for the resource around it: the nested one's own, and what was meant for it."""
-    return operations & _OWN | operations >> LEVEL
+    return operations & OWN | operations >> LEVEL
 
 
 _OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
@@ -51,7 +52,7 @@ _metas: dict[int, Any] = {}
 _missing: dict[tuple[Any, ...], list[Any]] = {}
 
 
-def _codings(operations: int, present: set[str]) -> list[Any]:
+def codings(operations: int, present: set[str]) -> list[Any]:
     """The labels of the operations as Coding objects, without codes that are present (in lower case) already."""
     coding = struct("Coding")
     found: dict[str, Any] = {}
@@ -66,13 +67,13 @@ def add_labels(resource: Node, operations: int) -> None:
 
     Label objects are shared between resources: they are only ever written out.
     """
-    operations &= _OWN
+    operations &= OWN
     if not operations:
         return
     if resource.meta is UNSET:
         meta = _metas.get(operations)
         if meta is None:
-            meta = _metas[operations] = struct("Meta")(security=_codings(operations, set()))
+            meta = _metas[operations] = struct("Meta")(security=codings(operations, set()))
         resource.meta = meta
         return
     present = [] if resource.meta.security is UNSET else resource.meta.security
@@ -81,5 +82,6 @@ def add_labels(resource: Node, operations: int) -> None:
     if missing is None:
         if len(_missing) > 1000:
             _missing.clear()
-        missing = _missing[key] = _codings(operations, {c.lower() for c in key[1:] if c is not UNSET})
-    resource.meta.security = present + missing
+        lower = {code.strip().lower() for code in key[1:] if code is not UNSET}
+        missing = _missing[key] = codings(operations, lower)
+    resource.meta.security = present + missing or UNSET

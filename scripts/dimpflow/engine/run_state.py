@@ -1,10 +1,122 @@
-"""What compiled walks write down while they run: counts per rule, and whose resource it is."""
+"""What walks write down while they run: counts per rule, and whose resource it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from dimpflow.engine.methods.references import id_in
+from dimpflow.fhir.model import Node
+from dimpflow.fhir.table import elements
+from dimpflow.ruleset.rules import DateShift, Encrypt, Perturb, Pseudonymize, Remove, RuleSet
+
+_PATIENT_ELEMENTS = (
+    "patient",
+    "subject",
+    "beneficiary",
+    "individual",
+    "for",
+    "candidate",
+    "source",
+    "target",
+)
+"""Elements that say whose a resource is, the surest first (FHIR R4, compartment Patient)."""
+
+Saved = tuple[Any, ...]
 
 
 class Subject:
-    """The id of the resource that is being walked, for rules that make a pseudonym of it."""
+    """The resource that is being processed, for methods that depend on more than a value.
 
-    id: str | None = None
+    id: its id as it came; identity: type and id, for seeds; patient: whose it is (strict date shift); depth: 0 for the
+    outermost resource. A rule that shifts dates sees the outermost id as the rules before it left it: `root_old` until the
+    rule with the index `root_rule` has run, `root_new` from then on.
+    """
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        methods = [rule.method for rule in rule_set.rules]
+        parameters, strict = rule_set.parameters, rule_set.options.strict
+        shifts = any(isinstance(m, DateShift) for m in methods) and parameters.shift_offset is None
+        self.needs_root = shifts and not strict and not parameters.shift_prefix
+        self._needs_patient = shifts and strict
+        self.needed = (
+            self.needs_root
+            or self._needs_patient
+            or any(isinstance(m, Encrypt | Perturb | Remove) for m in methods)
+            or any(isinstance(m, Pseudonymize) and m.value_from for m in methods)
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Before an outermost resource."""
+        self.depth = -1
+        self.id: str | None = None
+        self.identity = ""
+        self.patient = ""
+        self.root_old = self.root_new = ""
+        self.root_rule = -1
+
+    def enter(self, node: Node, type_: str, *, contained: bool) -> Saved:
+        """At the beginning of a resource; gives what `leave` wants."""
+        id_ = None if node.id is UNSET else node.id.strip()
+        return self.enter_as(id_, type_, self._patient_of(node, type_), contained=contained)
+
+    def enter_as(self, id_: str | None, type_: str, patient: str, *, contained: bool) -> Saved:
+        """The same, for whoever holds resources in another form."""
+        saved = (self.depth, self.id, self.identity, self.patient)
+        self.depth += 1
+        self.id = id_
+        own = f"{type_}/{id_ or ''}"
+        self.identity = f"{self.identity}#{own}" if contained else own
+        if not contained:
+            self.patient = patient
+        if not self.depth:
+            self.root_old = self.root_new = id_ or ""
+            self.root_rule = -1
+        return saved
+
+    def leave(self, saved: Saved) -> None:
+        """At the end of a resource."""
+        self.depth, self.id, self.identity, self.patient = saved
+
+    def root_is(self, id_: Any, rule: int) -> None:
+        """The outermost resource's id after the rule that took it (-1: none did)."""
+        self.root_new = "" if id_ is UNSET else id_.strip()
+        self.root_rule = rule
+
+    def prefix(self, level: int, rule: int) -> Callable[[], str]:
+        """The outermost id as a rule sees it that belongs to the resource `level` levels out."""
+
+        def find() -> str:
+            before = self.depth == level and rule < self.root_rule
+            return self.root_old if before or self.root_rule < 0 else self.root_new
+
+        return find
+
+    def the_id(self) -> str | None:
+        return self.id
+
+    def the_identity(self) -> str:
+        return self.identity
+
+    def the_patient(self) -> str:
+        return self.patient
+
+    def _patient_of(self, node: Node, type_: str) -> str:
+        """The id of the patient that a resource belongs to, else its own; '' where there is neither."""
+        if not self._needs_patient:
+            return ""
+        if type_ != "Patient":
+            references = {e.name: e for e in elements(type_) if e.type == "Reference"}
+            for name in _PATIENT_ELEMENTS:
+                element = references.get(name)
+                value = UNSET if element is None else getattr(node, element.attr)
+                for reference in value if isinstance(value, list) else [value]:
+                    text = UNSET if reference is UNSET else reference.reference
+                    found = "" if text is UNSET else id_in(text.strip(), "Patient")
+                    if found:
+                        return found
+        return "" if node.id is UNSET else str(node.id.strip())
 
 
 class Counters:
@@ -21,3 +133,13 @@ class Counters:
         taken = self.matched[rule] + both, self.changed[rule] + both
         self.matched[rule] = self.changed[rule] = self.both[rule] = 0
         return taken
+
+    def forget(self, again: Callable[[], None]) -> None:
+        """Take back what a resource added before it failed, by doing the same once more."""
+        lists = (self.matched, self.changed, self.both)
+        totals = [list(counts) for counts in lists]
+        for counts in lists:
+            counts[:] = [0] * len(counts)
+        again()
+        for counts, total in zip(lists, totals, strict=True):
+            counts[:] = [before - added for before, added in zip(total, counts, strict=True)]

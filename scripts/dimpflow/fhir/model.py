@@ -1,33 +1,37 @@
 """Strict typed objects for FHIR R4 JSON, made from the element table when a type is first needed.
 
-One msgspec Struct per type key. They refuse unknown members, wrong JSON types and wrong cardinality while decoding (at the
-speed of an untyped parser), and give definition order while encoding. Absent members are `msgspec.UNSET`. Decimals stay
-the bytes that they were (FHIR R4 section 2.24.0.1: precision counts); nested resources stay raw bytes too, to be decoded
-one by one. What stands beside a primitive (`_birthDate`, FHIR R4 section 2.6.2.3) is the attribute `u_birthDate`.
+One msgspec Struct per type key. They refuse unknown members, wrong JSON types, wrong cardinality, empty text and lists, and
+codes outside the value set that an element is bound to, all while decoding (at the speed of an untyped parser), and give
+definition order while encoding. Absent members are `msgspec.UNSET`. Decimals stay the bytes that they were (FHIR R4 section
+2.24.0.1: precision counts); nested resources stay raw bytes too, to be decoded one by one. What stands beside a primitive (`_birthDate`, FHIR R4 section 2.6.2.3) is the attribute `u_birthDate`.
 
 There are two models. The *plain* one has no extensions and nothing beside primitives: most resources fit, are decoded and
 walked faster, and a resource that does not fit is refused, so that nothing can be overlooked. The *full* one has all.
 """
 
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
-from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, Element, elements, is_type
+from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, Element, codes, elements, is_type
 
 Node = Any
 """An instance of one of the Structs made here; their fields are known at run time only."""
 
-_JSON_TYPES: dict[str, type] = {
+_INTEGER = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+_JSON_TYPES: dict[str, Any] = {
     "boolean": bool,
-    "integer": int,
-    "positiveInt": int,
-    "unsignedInt": int,
+    "integer": _INTEGER,
+    "positiveInt": _INTEGER,
+    "unsignedInt": _INTEGER,
     "decimal": Raw,
 }
 """Python types of the primitives; all others are JSON strings."""
+
+_TEXT = Annotated[str, Meta(min_length=1)]
+_NOT_EMPTY = Meta(min_length=1)
 
 EXTRAS = ("extension", "modifierExtension")
 """Elements that only the full model has."""
@@ -83,19 +87,26 @@ def _resolve(key: str, full: bool) -> None:
         if element.resource:
             inner: Any = Raw
         elif element.primitive:
-            inner = _JSON_TYPES.get(element.type, str)
+            inner = _json_type(element)
         else:
             inner = _structs[element.type, full]
         if element.many and element.primitive and full and inner is not Raw:
-            inner = list[inner | None]  # null holds the place of a value that has only something beside it
+            # null holds the place of a value that has only something beside it
+            inner = Annotated[list[inner | None], _NOT_EMPTY]
         elif element.many:
-            inner = list[inner]
+            inner = Annotated[list[inner], _NOT_EMPTY]
         annotations[element.attr] = inner | UnsetType
         if full and has_sibling(key, element):
             beside: Any = _structs[PRIMITIVE, True]
             if element.many:
-                beside = list[beside | None]
+                beside = Annotated[list[beside | None], _NOT_EMPTY]
             annotations[sibling(element.attr)] = beside | UnsetType
+
+
+def _json_type(element: Element) -> Any:
+    if element.codes:
+        return Literal[tuple(sorted(codes(element.codes)))]
+    return _JSON_TYPES.get(element.type, _TEXT)
 
 
 def struct(key: str, full: bool = True) -> Any:

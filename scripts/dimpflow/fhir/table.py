@@ -30,7 +30,8 @@ class Element:
     """One element of a type.
 
     name: FHIR name (`value` for `valueQuantity`); json: member name in JSON; attr: attribute of the typed object;
-    type: type key, primitive type name, or `Resource` for a nested resource; many: a JSON array.
+    type: type key, primitive type name, or `Resource` for a nested resource; many: a JSON array; codes: id of the value set
+    that a code must be from, '' where any text may stand; choice: whether it is one variant of a choice element.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Element:
     attr: str
     type: str
     many: bool
+    codes: str = ""
+    choice: bool = False
 
     @property
     def primitive(self) -> bool:
@@ -58,14 +61,20 @@ def _attribute(name: str) -> str:
 def elements(key: str) -> tuple[Element, ...]:
     """The elements of a type key in definition order. KeyError for an unknown key."""
     found = []
-    for name, types, many in _DATA["types"][key]:
+    for name, types, many, *bound in _DATA["types"][key]:
         if isinstance(types, str):
-            found.append(Element(name, name, _attribute(name), types, many))
+            found.append(Element(name, name, _attribute(name), types, many, *bound))
             continue
         for type_ in types:
             json = name + type_[0].upper() + type_[1:]
-            found.append(Element(name, json, _attribute(json), type_, many))
+            found.append(Element(name, json, _attribute(json), type_, many, choice=True))
     return tuple(found)
+
+
+@cache
+def codes(value_set: str) -> frozenset[str]:
+    """The codes of a value set that an element is bound to. KeyError for an unknown one."""
+    return frozenset(_DATA["codes"][value_set])
 
 
 def is_type(key: str) -> bool:

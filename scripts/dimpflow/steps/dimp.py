@@ -1,7 +1,6 @@
 """dimp: one shard, de-identified by the embedded engine; for every line in, one line out, in the same order."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +45,7 @@ def deidentify_shard(
         facts: dict[str, Any] = orjson.loads(index.read_bytes())
     run = _ShardRun(engine)
     engine.take_counts()
+    engine.take_resources()
     rejected.unlink(missing_ok=True)
     with AtomicFile(out) as target:
         for lines in _batches(_whole_lines(shard, facts["chunks"])):
@@ -65,7 +65,7 @@ def deidentify_shard(
         "rejected": len(run.refused),
         "bytes": target.bytes,
         "sha256": target.sha256,
-        "resources": run.resources(),
+        "resources": engine.take_resources(),
         "rules": [count._asdict() for count in engine.take_counts()],
     }
     write_json(counts, content, durable=False)
@@ -77,28 +77,17 @@ class _ShardRun:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.lines = 0
-        self.types: Counter[type] = Counter()
         self.refused: list[tuple[int, LineError]] = []
-
-    def resources(self) -> dict[str, int]:
-        """De-identified resources per type; the plain and the full model have a class each for one type."""
-        found: Counter[str] = Counter()
-        for kind, number in self.types.items():
-            found[kind.__name__] += number
-        return dict(sorted(found.items()))
 
     def take(self, lines: list[bytes]) -> list[bytes]:
         """The de-identified lines of a batch; refused ones are noted by their number in the shard, from 0."""
-        process, label, types = self.engine.process, self.engine.label, self.types
+        deidentify = self.engine.deidentify
         done = []
         for line in lines:
             try:
-                node, operations = process(line)
+                done.append(deidentify(line))
             except LineError as error:
                 self.refused.append((self.lines, error))
-            else:
-                types[type(node)] += 1
-                done.append(label(node, operations))
             self.lines += 1
         return done
 

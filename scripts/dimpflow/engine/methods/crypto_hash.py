@@ -1,39 +1,77 @@
 """cryptoHash: a keyed hash in place of a value, or of the id in a reference (specification, section 3.3)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from dimpflow.engine.methods.cache import Cache
-from dimpflow.engine.methods.place import Place
-from dimpflow.engine.references import is_resource_reference, transform
+from dimpflow.engine.methods.place import Operation, Place, text_of
+from dimpflow.engine.methods.references import References
 from dimpflow.keys import KeyedHash
+from dimpflow.ruleset.rules import Parameters
+
+_BLAKE3_CONTEXT = "FhirPseudonymizer.CryptoHash.Blake3.v1"
+
+
+class Hash(Protocol):
+    """A keyed hash."""
+
+    def hexdigest(self, message: bytes) -> str:
+        """64 lower-case hexadecimal characters."""
+        ...
+
+
+class Blake3Hash:
+    """Keyed BLAKE3, 32 bytes; its key is derived from the rule set's."""
+
+    def __init__(self, key: bytes) -> None:
+        from blake3 import blake3  # few rule sets need it
+
+        self._blake3 = blake3
+        self._key = blake3(key, derive_key_context=_BLAKE3_CONTEXT).digest()
+
+    def hexdigest(self, message: bytes) -> str:
+        """64 lower-case hexadecimal characters."""
+        return self._blake3(message, key=self._key).hexdigest()
+
+
+def hash_of(parameters: Parameters) -> Hash:
+    """The hash that a rule set asks for."""
+    key = parameters.hash_key.encode()
+    return Blake3Hash(key) if parameters.hash_algorithm == "blake3" else KeyedHash(key)
 
 
 class Digests(Cache):
-    """Text to its keyed hash in hexadecimal, cut to a length (None: all 64); the empty text stays as it is."""
+    """Text to its keyed hash in hexadecimal, cut to a length (None: all 64); the empty text (of the reference `#`) stays."""
 
-    def __init__(self, keyed: KeyedHash, length: int | None) -> None:
+    def __init__(self, keyed: Hash, length: int | None) -> None:
         super().__init__(keyed.hexdigest)
         self._length = length
+        self.always_text = length != 0  # cut to nothing, a hash clears the value
 
     def __missing__(self, text: str) -> str:
         if len(self) >= self.MOST:
             self.clear()
-        digest = self[text] = self._function(text.encode())[: self._length] if text else text
+        digest = self[text] = self._function(text_of(text).encode())[: self._length] if text else text
         return digest
 
 
-def crypto_hash(digests: Digests, place: Place) -> Callable[[Any], Any]:
-    """The operation at a place that takes text."""
-    digest = digests.__getitem__
-
-    def of_reference(text: str) -> str:
-        return transform(text, digest)
-
+def crypto_hash(digests: Digests, references: References, place: Place) -> Operation:
+    """The operation at a place."""
+    digest: Callable[[str], str] = digests.__getitem__
     if place.is_reference:
-        return Cache(of_reference).__getitem__
+        return Cache(lambda text: place.fit(references.transform(text_of(text), digest))).__getitem__
     if place.type == "uri":
-        return Cache(
-            lambda text: of_reference(text) if is_resource_reference(text) else digest(text)
-        ).__getitem__
-    return digest
+
+        def of_uri(value: str) -> Any:
+            text = text_of(value)
+            known = references.is_resource_reference(text)
+            return place.fit(references.transform_uri(text, digest) if known else digest(text))
+
+        return Cache(of_uri).__getitem__
+    if place.takes_text and digests.always_text:
+        return digest
+
+    def fitted(value: Any) -> Any:
+        return place.fit(digest(text_of(value)))
+
+    return fitted

@@ -3,34 +3,40 @@
 from collections.abc import Callable
 from typing import Any
 
-from dimpflow.engine.methods.place import Place
-from dimpflow.engine.references import is_resource_reference, transform
+from dimpflow.engine.methods.place import Operation, Place, text_of
+from dimpflow.engine.methods.references import References, default_domain
 from dimpflow.errors import LineError
 from dimpflow.pseudonyms import Pseudonyms
 from dimpflow.ruleset.rules import Pseudonymize
 
 
-def pseudonymize(method: Pseudonymize, place: Place, pseudonyms: Pseudonyms) -> Callable[[Any], Any]:
-    """The domain is the rule's; in a reference without one it is what stands before the id (`Patient`)."""
+def pseudonymize(
+    method: Pseudonymize, place: Place, pseudonyms: Pseudonyms, references: References, *, conditional: bool
+) -> Operation:
+    """The domain is the rule's; in a reference without one it is what stands before the id (`Patient`).
 
-    def of_value(text: Any) -> Any:
-        if text == "":
-            return text
-        if not isinstance(text, str):
-            raise LineError(f"a pseudonym does not fit into a {place.type}")
-        return place.fit(method.prefix + pseudonyms(method.domain_prefix + method.domain, text))
+    conditional: `ifNoneExist` is taken for the reference that it may be.
+    """
+    prefix = method.domain_prefix
 
-    def in_domain(before: str) -> Callable[[str], str]:
-        domain = method.domain or ("" if before == "#" else before.rstrip("/"))
-        if not domain:
+    def of_value(text: str) -> str:
+        return method.prefix + pseudonyms(prefix + method.domain, text)
+
+    def before(text: str, search: bool) -> Callable[[str], str]:
+        domain = method.domain or default_domain(text, conditional=search)
+        if not domain and not search:
             raise LineError("a reference of this form needs a domain in the rule")
-        return lambda id_: method.prefix + pseudonyms(method.domain_prefix + domain, id_)
+        return lambda id_: method.prefix + pseudonyms(prefix + domain, id_)
 
-    def of_reference(text: str) -> str:
-        return transform(text, str, before=in_domain)
+    def work(value: Any) -> Any:
+        text = text_of(value)
+        if place.is_reference:
+            return place.fit(references.transform(text, str, before=lambda p: before(p, False)))
+        is_search = conditional and place.name == "ifNoneExist"
+        if (place.type == "uri" or is_search) and references.is_resource_reference(text):
+            if references.strict and place.type == "uri":
+                return place.fit(references.transform_uri(text, before("", True)))
+            return place.fit(references.transform(text, str, before=lambda p: before(p, is_search)))
+        return place.fit(of_value(text))
 
-    if place.is_reference:
-        return of_reference
-    if place.type == "uri":
-        return lambda text: of_reference(text) if is_resource_reference(text) else of_value(text)
-    return of_value
+    return work

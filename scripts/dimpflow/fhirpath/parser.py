@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from dimpflow.errors import RuleSetError
-from dimpflow.ruleset.ast import (
+from dimpflow.fhirpath.ast import (
     Binary,
     Call,
     Empty,
@@ -16,6 +16,7 @@ from dimpflow.ruleset.ast import (
     TypeTest,
     Unary,
 )
+from dimpflow.fhirpath.moments import parse as parse_moment
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
@@ -46,6 +47,7 @@ _PRECEDENCE: dict[str, int] = {
 }
 """How tightly the binary operators bind; the specification of the rules gives this order (tight to loose)."""
 
+_MOMENTS = {"date": "Date", "dateTime": "DateTime", "time": "Time"}
 _MAX_DEPTH = 100
 
 
@@ -160,7 +162,10 @@ class _Parser:
         if token.kind == "datetime":
             text = self.advance().text[1:]
             kind = "time" if text.startswith("T") else "dateTime" if "T" in text else "date"
-            return Literal(text.removesuffix("T"), kind)
+            literal = Literal(text.strip("T"), kind)
+            if parse_moment(_MOMENTS[kind], str(literal.value)) is None:
+                raise RuleSetError(f"there is no such date or time as {token.text} (column {token.column})")
+            return literal
         if token.text in ("true", "false") and token.kind == "name":
             return Literal(self.advance().text == "true", "boolean")
         if token.text == "$this":

@@ -9,68 +9,74 @@ from typing import Any
 
 from msgspec import UNSET
 
+from dimpflow.engine.items import ValueItem
 from dimpflow.engine.labels import GONE
-from dimpflow.errors import LineError
+from dimpflow.engine.methods import Work
+from dimpflow.engine.methods.place import Operation, Place
 from dimpflow.fhir.model import Node, sibling
 from dimpflow.fhir.table import Element
 
 Action = Callable[[Any, Any], tuple[Any, Any, int]]
 """(value, beside) to (value, beside, operations)."""
 
-_NUMBER_START = frozenset(b"-0123456789")
 
-
-def check_number(raw: Any) -> None:
-    """LineError unless a decimal, which was decoded unread, is a JSON number."""
-    if bytes(raw)[0] not in _NUMBER_START:
-        raise LineError("expected a number for a decimal")
-
-
-def _absent(value: Any) -> bool:
+def absent(value: Any) -> bool:
+    """Whether there is no value: not given, or only its place in a list held."""
     return value is UNSET or value is None
 
 
 def action(
     *,
-    operation: Callable[[Any], Any] | None,
-    bit: int,
-    remove: bool,
+    place: Place,
+    work: Work | None,
+    check: Operation | None,
+    level: int,
+    remove: int,
     beside: Callable[[Node], int] | None,
     matched: Callable[[], None] | None,
     changed: Callable[[], None] | None,
 ) -> Action:
     """The action of a settled primitive.
 
-    operation: None leaves the value; bit: what it records; remove: everything goes at once; beside: the walk of what
-    stands beside, None if there is nothing to do there.
+    work: None leaves the value; check: what a value has to pass first; level: by how many bits its operations are moved;
+    remove: everything goes at once, and this is recorded; beside: the walk of what stands beside, None if there is nothing to
+    do there.
     """
 
     def act(value: Any, other: Any) -> tuple[Any, Any, int]:
         operations = 0
         if matched is not None:
             matched()
-        if remove:
+        present = not absent(value)
+        if check is not None and present:
+            value = check(value)
+        if work is not None and (present or work.always):
+            value, done = _worked(work, place, value, other)
+            operations = done << level
             if changed is not None:
                 changed()
-            return UNSET, UNSET, bit
-        if operation is not None and not _absent(value):
-            value = operation(value)
-            operations = bit
-            if changed is not None:
-                changed()
-        if beside is not None and not _absent(other):
+        if beside is not None and not absent(other):
             done = beside(other)
             if done & GONE:
                 other = UNSET
             operations |= done & ~GONE
+        if remove:
+            if changed is not None:
+                changed()
+            return UNSET, UNSET, remove
         return value, other, operations
 
     return act
 
 
-def clear(value: Any) -> Any:
-    """The operation of redact."""
-    return UNSET
+def _worked(work: Work, place: Place, value: Any, beside: Any) -> tuple[Any, int]:
+    if work.item:
+        item = ValueItem(value, place.type, place.name, beside)
+        return work.function(value, item), work.bit
+    if work.paired:
+        done: tuple[Any, int] = work.function(value)
+        return done
+    return work.function(value), work.bit
 
 
 def on_element(element: Element, act: Action, beside: bool) -> Callable[[Node], int]:
@@ -96,12 +102,14 @@ def on_element(element: Element, act: Action, beside: bool) -> Callable[[Node], 
             return 0
         left = [] if values is UNSET else values
         right = [] if others is UNSET else others
-        count = max(len(left), len(right))
         operations, pairs = 0, []
-        for i in range(count):
-            value, other, done = act(left[i] if i < len(left) else None, right[i] if i < len(right) else None)
+        for i in range(max(len(left), len(right))):
+            value, other = left[i] if i < len(left) else None, right[i] if i < len(right) else None
+            if value is None and other is None:
+                continue
+            value, other, done = act(value, other)
             operations |= done
-            if not (_absent(value) and _absent(other)):
+            if not (absent(value) and absent(other)):
                 pairs.append((None if value is UNSET else value, None if other is UNSET else other))
         new_values, new_others = [p[0] for p in pairs], [p[1] for p in pairs]
         setattr(node, attr, UNSET if all(v is None for v in new_values) else new_values)

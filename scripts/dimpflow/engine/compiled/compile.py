@@ -1,0 +1,279 @@
+"""Rules to Python functions: one walk per kind of node, made when the first such node is met.
+
+A function is made from source text, which is three times as fast as interpreting a plan node by node. The text holds names
+from the element table and numbers only; whatever comes from a rule set (literals, patterns) is bound as an object.
+
+A walk changes its node in place and returns the operations that took place, with GONE where nothing is left of the node.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import UNSET
+
+from dimpflow.engine.compiled.checks import Checks
+from dimpflow.engine.compiled.children import Children
+from dimpflow.engine.compiled.predicates import PredicateSource
+from dimpflow.engine.compiled.selection import OUTER, Arrival, Item, Selector
+from dimpflow.engine.compiled.walks import Walks
+from dimpflow.engine.labels import CRYPTO_HASH, ENCRYPT, GONE, LEVEL
+from dimpflow.engine.methods import BITS, Context, Tools
+from dimpflow.engine.methods.cache import Cache
+from dimpflow.engine.methods.place import Place
+from dimpflow.engine.methods.substitute import replacement
+from dimpflow.engine.run_state import Counters, Subject
+from dimpflow.errors import LineError, RuleSetError
+from dimpflow.fhir.model import Node, fields, has_sibling, sibling, struct
+from dimpflow.fhir.table import RESOURCE_TYPES, Element
+from dimpflow.ruleset.rules import CryptoHash, Pseudonymize, Redact, Remove, Substitute
+
+Walk = Callable[[Node], int]
+Nested = Callable[[Any], tuple[Any, int]]
+"""A nested resource's raw bytes to its new ones and the operations."""
+
+_LEVELS = 3
+"""Resources stand at most three deep (Bundle, entry, contained)."""
+
+
+class Compiler:
+    """Makes walks for one rule set, for resources of the full model or of the plain one."""
+
+    def __init__(
+        self,
+        selector: Selector,
+        full: bool,
+        tools: Tools,
+        counters: Counters,
+        subject: Subject,
+        nested: Callable[[frozenset[Item], Element], Nested],
+        check_nested: Callable[[Any], None],
+    ) -> None:
+        self.selector = selector
+        self.walks = Walks(selector, tools, full)
+        self.full = full
+        self.tools = tools
+        self.counters = counters
+        self.subject = subject
+        self.nested = nested
+        self.checks = Checks(full, check_nested)
+        self.names: dict[Arrival, str] = {}
+        self.compiled: set[Arrival] = set()
+        self.clearing = _clearing(selector)
+        self.children = Children(self)
+        self.scope = self.checks.scope
+        self.scope |= {
+            "M": counters.matched,
+            "C": counters.changed,
+            "B": counters.both,
+            "S": subject,
+        }
+        self.predicates = PredicateSource(full, tools.strict, self.bind, self.define)
+
+    # ---- the kinds of walk -------------------------------------------------------------------------------------
+
+    def arrival(self, type_: str, name: str, outer: frozenset[Item]) -> Arrival:
+        """A resource of that name, reached by its own rules and by the items `outer` of the resource around it."""
+        return self.selector.arrive(type_, name, self.selector.own_items(type_) | outer)
+
+    def walk(self, arrival: Arrival) -> Walk:
+        """The walk of any complex node."""
+        if not arrival.settled:
+            walk: Walk = self.scope[self.asking(arrival)]
+            return walk
+        name = self.name(arrival)
+        self._compile(arrival, name)
+        walk = self.scope[name]
+        return walk
+
+    def level(self, arrival: Arrival) -> int:
+        """How many bits outward the rule in effect records what it does: it may be that of a resource further out."""
+        return 0 if arrival.taken is None else LEVEL * -(arrival.taken.rank // OUTER)
+
+    def bit(self, arrival: Arrival) -> int:
+        """What the method in effect records, at its level."""
+        return BITS.get(type(self.walks.method(arrival)), 0) << self.level(arrival)
+
+    def context(self, arrival: Arrival) -> Context:
+        """What operations at a node ask about the resource."""
+        taken, subject = arrival.taken, self.subject
+        assert taken is not None
+        if self.tools.strict:
+            prefix = subject.the_patient
+        else:
+            prefix = subject.prefix(-(taken.rank // OUTER), taken.rule)
+        return Context(prefix, subject.the_identity, subject.the_id)
+
+    # ---- predicates --------------------------------------------------------------------------------------------
+
+    def asking(self, arrival: Arrival) -> str:
+        """The name of a function that asks a node's predicates and goes on with the walk that the answers lead to."""
+        targets = Cache(lambda mask: self.walk(self.answered(arrival, mask)))
+        mask = self.mask(arrival)
+        return self.define("ask", f"def {{name}}(o):\n    return {self.bind('targets', targets)}[{mask}](o)")
+
+    def _conditions(self, arrival: Arrival) -> list[frozenset[Item]]:
+        """The open items, those with the same predicate together, in the order of the rules."""
+        groups: dict[Any, set[Item]] = {}
+        for item in sorted(arrival.open):
+            groups.setdefault(self.selector.condition(item), set()).add(item)
+        return [frozenset(group) for group in groups.values()]
+
+    def mask(self, arrival: Arrival) -> str:
+        """A Python expression for the answers to a node's predicates, one bit each; the node is `o`, what is beside it `b`."""
+        bits = []
+        for bit, group in enumerate(self._conditions(arrival)):
+            condition = self.selector.condition(min(group))
+            true = self.predicates.true(condition, arrival.type, arrival.name, "o")
+            bits.append(f"({1 << bit} if {true} else 0)")
+        return " | ".join(bits)
+
+    def answered(self, arrival: Arrival, mask: int) -> Arrival:
+        """The node after its predicates were asked."""
+        true = [group for bit, group in enumerate(self._conditions(arrival)) if mask >> bit & 1]
+        return self.selector.decide(arrival, frozenset[Item]().union(*true))
+
+    # ---- source text -------------------------------------------------------------------------------------------
+
+    def bind(self, prefix: str, thing: Any) -> str:
+        """A name under which a function can use an object."""
+        name = f"{prefix}{len(self.scope)}"
+        self.scope[name] = thing
+        return name
+
+    def define(self, prefix: str, source: str) -> str:
+        """Compiles a function, written with `{name}` for its name, and gives that name."""
+        name = self.bind(prefix, None)
+        self._execute(source.replace("{name}", name), name)
+        return name
+
+    def _execute(self, source: str, name: str) -> None:
+        exec(compile(source, f"<{name}>", "exec"), self.scope)  # noqa: S102  see the module's docstring
+
+    def name(self, arrival: Arrival) -> str:
+        """The name of a settled node's function; it is compiled at its first call, since most kinds of nodes never come."""
+        if arrival not in self.names:
+
+            def first(node: Node) -> int:
+                self._compile(arrival, name)
+                done: int = self.scope[name](node)
+                return done
+
+            name = self.names[arrival] = self.bind("walk", first)
+        return self.names[arrival]
+
+    def _compile(self, arrival: Arrival, name: str) -> None:
+        if arrival not in self.compiled:
+            # as defaults they are local names, which are found sooner
+            head = f"def {name}(o, U=U, M=M, C=C, B=B):"
+            self._execute("\n    ".join([head, *self._source(arrival)]), f"{name} {arrival.type}")
+            self.compiled.add(arrival)
+
+    def _source(self, arrival: Arrival) -> list[str]:
+        """The body of a settled complex node's function."""
+        method, resource = self.walks.method(arrival), arrival.type in RESOURCE_TYPES
+        inner = resource and arrival.taken is not None and arrival.taken.rank >= 0
+        if isinstance(method, Substitute):
+            return self._substituted(arrival, method)
+        whole = (isinstance(method, Remove) and not inner) or (
+            isinstance(method, Redact) and not resource and self.walks.clears(arrival)
+        )
+        if whole:
+            check = self.check(arrival.type)
+            return [*check, *self.counts(arrival, worked=True), f"return {self.bit(arrival) | GONE}"]
+        lines = ["r = 0", *self.checks.own(arrival.type, "o")]
+        lines += (
+            self._removed_itself(arrival)
+            if isinstance(method, Remove)
+            else self.counts(arrival, worked=False)
+        )
+        for element, child in self.walks.children(arrival):
+            lines += self.children.source(arrival, element, child)
+        if isinstance(method, Pseudonymize) and method.value_from:
+            lines += self._text(arrival, method)
+        if resource:
+            return [*lines, "return r"]
+        empty = self.bind("empty", struct(arrival.type, self.full)())
+        # a node that came empty goes only if redact works on itself
+        left = "" if isinstance(method, Redact) else f"r & {self.clearing} and "
+        return [*lines, f"return r | {GONE} if {left}o == {empty} else r"]
+
+    def _removed_itself(self, arrival: Arrival) -> list[str]:
+        """A resource that a rule of its own removes: the outermost one is emptied, from another one it cannot be taken out."""
+        assert arrival.taken is not None
+        recorded = [*self.counts(arrival, worked=True), f"r = {self.bit(arrival)}"]
+        if self.tools.strict:
+            gone = [*self.check(arrival.type), f"return r | {GONE}"]
+            return [*recorded, "if S.depth:", *("    " + line for line in gone)]
+        title = self.selector.rules[arrival.taken.rule].title
+        stuck = self.bind(
+            "stuck", _raising(f"{title}: remove cannot take a resource out of the one around it")
+        )
+        return [f"if S.depth: {stuck}()", *recorded]
+
+    def _substituted(self, arrival: Arrival, method: Substitute) -> list[str]:
+        new = self.bind("new", lambda: self._replacement(method, arrival.type))
+        copied = [f"o.{element.attr} = n.{element.attr}" for element in fields(arrival.type, self.full)]
+        if self.full:
+            copied += [f"o.{name} = n.{name}" for name in _siblings(arrival.type)]
+        empty = self.bind("empty", struct(arrival.type, self.full)())
+        gone = "" if arrival.type in RESOURCE_TYPES else f" | ({GONE} if o == {empty} else 0)"
+        return [
+            *self.check(arrival.type),
+            *self.counts(arrival, worked=True),
+            f"n = {new}()",
+            *copied,
+            f"return {self.bit(arrival)}{gone}",
+        ]
+
+    def _replacement(self, method: Substitute, key: str) -> Node:
+        node = replacement(method, key)
+        Checks(True, self.checks.scope["nested"]).function(key)(node)
+        return node
+
+    def check(self, key: str) -> list[str]:
+        """Source that checks a whole node of a type."""
+        return [f"{self.checks.bound(key)}(o)"] if self.checks.needed(key) else []
+
+    def _text(self, arrival: Arrival, method: Pseudonymize) -> list[str]:
+        """A complex node that becomes one pseudonym carries it as its text."""
+        text = next(
+            (e for e, c in self.walks.children(arrival) if e.name == "text" and e.type == "string"), None
+        )
+        assert arrival.taken is not None
+        if text is None:
+            rule = self.selector.rules[arrival.taken.rule]
+            raise RuleSetError(f"{rule.title}: valueFrom works on primitives, HumanName and Address")
+        work = self.children.work(arrival, Place("text", "string", arrival.type))
+        assert work is not None
+        return [
+            f"if o.{text.attr} is U:",
+            f"    o.{text.attr} = {self.bind('pseudonym', work.function)}(None)",
+            f"    if o.{text.attr} is not U:",
+            f"        C[{arrival.taken.rule}] += 1",
+            f"        r |= {self.bit(arrival)}",
+        ]
+
+    def counts(self, arrival: Arrival, number: str = "1", *, worked: bool) -> list[str]:
+        """Source that counts a node: as matched if a rule selected this very node, as changed if it is worked on."""
+        if worked and arrival.taken is not None:
+            return [f"{'C' if arrival.selected is None else 'B'}[{arrival.taken.rule}] += {number}"]
+        return [] if arrival.selected is None else [f"M[{arrival.selected}] += {number}"]
+
+
+def _clearing(selector: Selector) -> int:
+    """Operations after which nothing may be left of a node; a hash leaves something, unless it is cut to nothing."""
+    bits = sum(set(BITS.values())) & ~ENCRYPT
+    if not any(isinstance(r.method, CryptoHash) and r.method.truncate == 0 for r in selector.rules):
+        bits &= ~CRYPTO_HASH
+    return sum(bits << level * LEVEL for level in range(_LEVELS))
+
+
+def _raising(message: str) -> Callable[[], None]:
+    def stop() -> None:
+        raise LineError(message)
+
+    return stop
+
+
+def _siblings(key: str) -> Iterable[str]:
+    return [sibling(e.attr) for e in fields(key, True) if has_sibling(key, e)]

@@ -1,0 +1,330 @@
+"""The rules on a tree of nodes, one after the other (specification of the rules, sections 2.2 to 2.7)."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from msgspec import UNSET
+
+from dimpflow.engine.labels import OWN, codings
+from dimpflow.engine.methods import BITS, Context, Tools, Work, work_of
+from dimpflow.engine.methods.perturb import QUANTITIES
+from dimpflow.engine.methods.place import Place
+from dimpflow.engine.run_state import Counters, Subject
+from dimpflow.engine.tree.merge import substitute
+from dimpflow.engine.tree.nodes import Node, build, prune
+from dimpflow.errors import LineError
+from dimpflow.fhir.table import Element, elements, type_name
+from dimpflow.fhirpath.evaluate import Function, compiled
+from dimpflow.fhirpath.items import Item
+from dimpflow.ruleset.rules import (
+    METHOD_NAMES,
+    CryptoHash,
+    DateShift,
+    Decrypt,
+    Encrypt,
+    Generalize,
+    Keep,
+    Method,
+    Perturb,
+    Pseudonymize,
+    Redact,
+    Remove,
+    RuleSet,
+    Substitute,
+)
+
+_VALUE_METHODS = (CryptoHash, Encrypt, Decrypt, DateShift, Perturb, Generalize, Pseudonymize)
+
+
+class Interpreter:
+    """Applies a rule set to trees. subject: shared with the compiled walks, in whose resources a tree may stand."""
+
+    def __init__(
+        self, rule_set: RuleSet, tools: Tools, counters: Counters, subject: Subject, labels: bool
+    ) -> None:
+        self.rules = rule_set.rules
+        self.tools = tools
+        self.counters = counters
+        self.subject = subject
+        self.labels = labels
+        self._works: dict[tuple[int, Place], Work | None] = {}
+        self._operations: dict[int, int] = {}
+        self._root: Node | None = None
+        self.removed = False
+        """Whether the last tree's own rule took it out of the resource around it (strict)."""
+
+    @cached_property
+    def _paths(self) -> list[Function | None]:
+        strict = self.tools.strict
+        return [
+            None if rule.expression is None else compiled(rule.expression, by_identity=strict)
+            for rule in self.rules
+        ]
+
+    def process(self, root: Node, *, contained: bool = False) -> int:
+        """All rules on a resource and those that it holds; pruned and labelled. The operations that took place.
+
+        Raises LineError, with the JSON path of the node, where a rule fails.
+        """
+        self._operations = {}
+        self._root = root
+        self.removed = False
+        operations = self._resource(root)
+        prune(root, shells=not self.tools.strict)
+        self._label(root, contained)
+        return operations
+
+    def _resource(self, resource: Node) -> int:
+        own = self._own(resource)
+        saved = self._enter(resource)
+        for index, rule in enumerate(self.rules):
+            if rule.applies_to(resource.key):
+                for node in self._matches(index, resource):
+                    if node.rule is None:
+                        self.counters.matched[index] += 1
+                    self._run(index, rule.method, node, own, resource)
+        for nested in _nested(resource):
+            self._operations[own] |= self._resource(nested)
+        self.subject.leave(saved)
+        return self._operations[own]
+
+    def _own(self, resource: Node) -> int:
+        self._operations.setdefault(id(resource), 0)
+        return id(resource)
+
+    def _enter(self, resource: Node) -> tuple[object, ...]:
+        return self.subject.enter(resource.origin, resource.key, contained=resource.contained)
+
+    def _matches(self, index: int, resource: Node) -> list[Node]:
+        path = self._paths[index]
+        if path is None:
+            return [resource]
+        try:
+            found: list[Item] = path([resource])
+        except LineError as error:
+            raise LineError(f"{self.rules[index].title}: {error.reason}", resource.path) from None
+        nodes = [item for item in found if isinstance(item, Node)]
+        if len(nodes) != len(found):
+            reason = f"{self.rules[index].title}: the path gives a value that is no element"
+            raise LineError(reason, resource.path)
+        return nodes
+
+    # ---- one node ----------------------------------------------------------------------------------------------
+
+    def _run(self, index: int, method: Method, node: Node, own: int, context: Node) -> None:
+        """A method on a node that a rule selected: on the node, then on all below it that no rule took."""
+        if node.rule is not None:
+            return
+        if isinstance(method, Pseudonymize) and method.value_from and not node.primitive:
+            self._name(index, method, node, own)
+            return
+        node.rule = index
+        if isinstance(method, Substitute):
+            self._record(index, node, own, BITS[Substitute])
+            with _at(node):
+                substitute(method, node, index, self._work(index, method, node))
+            return
+        kids = [kid for kid in node.kids if not kid.is_resource]
+        if isinstance(method, Remove):
+            self._remove(index, node, own, context)
+        elif isinstance(method, Redact):
+            node.kept_empty = False
+        elif isinstance(method, Perturb) and self._perturbed(index, method, node, own):
+            return
+        if node.primitive:
+            self._value(index, method, node, own)
+            if self.tools.strict and isinstance(method, _VALUE_METHODS):
+                return
+        for kid in kids:
+            self._run(index, method, kid, own, context)
+
+    def _perturbed(self, index: int, method: Perturb, node: Node, own: int) -> bool:
+        """Noise on a number, or on the value of a quantity: then it is all that happens there."""
+        target: Node | None = node
+        if not node.primitive:
+            is_quantity = node.type in QUANTITIES
+            target = next((kid for kid in node.kids if is_quantity and kid.name == "value"), None)
+            if target is None or target.rule is not None:
+                return False
+        if target is None or target.raw is None or self._work(index, method, target) is None:
+            return False
+        target.rule = index
+        self._value(index, method, target, own)
+        for below in node.descendants():
+            assert isinstance(below, Node)
+            if below.rule is None and not (self.tools.strict and _beside_value(below, target)):
+                below.rule = index
+        return True
+
+    def _value(self, index: int, method: Method, node: Node, own: int) -> None:
+        if node.raw is None or isinstance(method, Keep | Remove):
+            return
+        work = self._work(index, method, node)
+        if work is None:
+            return
+        with _at(node):
+            if work.item:
+                new, bit = work.function(node.raw, node), work.bit
+            elif work.paired:
+                new, bit = work.function(node.raw)
+            else:
+                new, bit = work.function(node.raw), work.bit
+        node.raw = None if new is UNSET else new
+        self._record(index, node, own, bit)
+
+    def _work(self, index: int, method: Method, node: Node) -> Work | None:
+        if not node.primitive:
+            return None
+        assert node.parent is not None and node.element is not None
+        place = Place(node.name, node.key, node.parent.type, node.element.codes)
+        key = (index, place)
+        if key not in self._works:
+            work = work_of(method, place, self.tools, self._context(index))
+            self._works[key] = work and _named(
+                work, f"{self.rules[index].title}: {METHOD_NAMES[type(method)]}"
+            )
+        return self._works[key]
+
+    def _context(self, index: int) -> Context:
+        subject = self.subject
+        prefix = subject.the_patient if self.tools.strict else self._current_root_id
+        return Context(prefix, subject.the_identity, subject.the_id)
+
+    def _current_root_id(self) -> str:
+        """The id of the outermost resource as it is now; below a compiled walk the rules for it have all run."""
+        root = self._root
+        if root is None or self.subject.depth > _depth(root):
+            return self.subject.root_new
+        return next((kid.raw.strip() for kid in root.kids if kid.name == "id" and kid.raw is not None), "")
+
+    def _record(self, index: int, node: Node, own: int, bit: int) -> None:
+        self.counters.changed[index] += 1
+        self._operations[own] |= bit
+        if self.tools.strict:
+            nearest = id(node.resource)
+            self._operations[nearest] = self._operations.get(nearest, 0) | bit
+
+    def _remove(self, index: int, node: Node, own: int, context: Node) -> None:
+        nested = node.parent is not None or self.subject.depth > 0
+        if node is context and nested and not self.tools.strict:
+            title = self.rules[index].title
+            raise LineError(f"{title}: remove cannot take a resource out of the one around it", node.path)
+        self._record(index, node, own, BITS[Remove])
+        if node.parent is None:
+            self.removed = nested
+            return
+        entry = node.parent
+        node.detach()
+        if self.tools.strict and node.is_resource and entry.key == "Bundle.entry":
+            entry.detach()  # an entry without its resource would still name it
+
+    def _name(self, index: int, method: Pseudonymize, node: Node, own: int) -> None:
+        """A complex node that becomes one pseudonym: everything in it goes, and its text is the pseudonym."""
+        node.rule = index
+        for kid in [kid for kid in node.kids if not kid.is_resource]:
+            self._run(index, Redact(), kid, own, node)
+        element = next((e for e in elements(node.key) if e.name == "text" and e.type == "string"), None)
+        if element is None:
+            raise LineError(
+                f"{self.rules[index].title}: valueFrom works on primitives, HumanName and Address"
+            )
+        text = next((kid for kid in node.kids if kid.name == "text"), None)
+        if text is not None and text.raw is not None:
+            return
+        place = Place("text", "string", type_name(node.key))
+        work = work_of(method, place, self.tools, self._context(index))
+        assert work is not None
+        pseudonym = work.function(None)
+        if pseudonym is UNSET:
+            return
+        if text is None:
+            text = _added(node, element)
+        text.raw, text.rule = pseudonym, index
+        self._record(index, node, own, work.bit)
+
+    # ---- labels ------------------------------------------------------------------------------------------------
+
+    def _label(self, node: Node, contained: bool) -> None:
+        """Security labels on a resource and all that it holds, but on contained ones."""
+        if not self.labels:
+            return
+        for nested in _nested(node):
+            self._label(nested, nested.contained)
+        operations = self._operations.get(id(node), 0)
+        if contained or not operations:
+            return
+        meta = next((kid for kid in node.kids if kid.name == "meta"), None)
+        if meta is None:
+            meta = _added(node, next(e for e in elements(node.key) if e.name == "meta"))
+        security = next(e for e in elements("Meta") if e.name == "security")
+        present = {
+            code.raw.strip().lower()
+            for label in meta.kids
+            if label.name == "security"
+            for code in label.kids
+            if code.name == "code" and code.raw is not None
+        }
+        for coding in codings(operations & OWN, present):
+            label = build(coding, "Coding", security, meta, "security")
+            _insert(meta, label)
+
+
+def _beside_value(node: Node, target: Node) -> bool:
+    """Whether a node stands beside a value that was changed, which strict rules leave to those that follow."""
+    while node.parent is not None and node.parent is not target:
+        node = node.parent
+    return node.parent is target
+
+
+def _nested(node: Node) -> Iterator[Node]:
+    """The resources that a node holds, without those that they hold themselves."""
+    for kid in list(node.kids):
+        if kid.is_resource:
+            yield kid
+        else:
+            yield from _nested(kid)
+
+
+def _added(node: Node, element: Element) -> Node:
+    new = Node(element.type, element, node, element.json)
+    _insert(node, new)
+    return new
+
+
+def _insert(node: Node, new: Node) -> None:
+    """Put a new child where its element belongs, behind those of the same element."""
+    order = {element.json: i for i, element in enumerate(elements(node.key))}
+    assert new.element is not None
+    rank = order[new.element.json]
+    at = sum(1 for kid in node.kids if kid.element is not None and order[kid.element.json] <= rank)
+    node.kids.insert(at, new)
+
+
+def _depth(node: Node) -> int:
+    return 0 if node.parent is None else 1 + _depth(node.parent.resource)
+
+
+class _at:
+    """Says of an error of a method where it happened."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, LineError) and not error.path:
+            raise LineError(error.reason, self.node.path) from None
+
+
+def _named(work: Work, title: str) -> Work:
+    """The work, its errors saying which rule failed."""
+
+    def function(*arguments: object) -> object:
+        try:
+            return work.function(*arguments)
+        except LineError as error:
+            raise LineError(f"{title}: {error.reason}", error.path) from None
+
+    return Work(function, work.bit, work.paired, work.item, work.always)

@@ -1,0 +1,128 @@
+"""Resources that are no strict FHIR JSON, read as the FHIR Pseudonymizer's parser reads them (specification, section 2.1).
+
+A bare value where a list belongs becomes a list of one; null, empty text, empty lists and empty objects count as absent; text
+loses the white space around it. Done only where strict reading has failed; what is wrong otherwise stays wrong.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, Element, elements
+
+
+_decode = msgspec.json.Decoder(
+    float_hook=lambda text: Raw(text.encode())
+).decode  # decimals keep their spelling
+
+
+def normalised(data: bytes) -> bytes:
+    """The resource in strict form, as far as leniency goes. msgspec's errors for what is no JSON."""
+    return msgspec.json.encode(_resource(_decode(data)))
+
+
+def has_strict_nulls(data: bytes) -> bool:
+    """Whether each null of a resource holds the place of a value, or of what stands beside one, in a list of primitives."""
+    return _strict_nulls(_decode(data))
+
+
+def _strict_nulls(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_strict_nulls, value))
+    if not isinstance(value, dict):
+        return value is not None
+    for name, one in value.items():
+        if not isinstance(one, list) or None not in one:
+            if not _strict_nulls(one):
+                return False
+            continue
+        other = value.get(name[1:] if name.startswith("_") else "_" + name)
+        others = other if isinstance(other, list) else []
+        places = [i for i, item in enumerate(one) if item is None]
+        if len(places) == len(one) or any(i >= len(others) or others[i] is None for i in places):
+            return False
+        if not all(_strict_nulls(item) for item in one if item is not None):
+            return False
+    return True
+
+
+def _resource(document: Any) -> Any:
+    name = document.get("resourceType") if isinstance(document, dict) else None
+    name = name.strip() if isinstance(name, str) else None
+    if name not in RESOURCE_TYPES:
+        return _cleaned(document)
+    return {"resourceType": name, **_object({k: v for k, v in document.items() if k != "resourceType"}, name)}
+
+
+def _object(document: dict[str, Any], key: str) -> dict[str, Any]:
+    known: dict[str, Element] = {e.json: e for e in elements(key)}
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        if name.startswith("_") and name[1:] in known and known[name[1:]].primitive:
+            continue  # goes with its value
+        element = known.get(name)
+        if element is None:
+            found[name] = value  # unknown: refused by the strict decoder
+        elif element.primitive:
+            found |= _primitive(element, value, document.get("_" + name))
+        else:
+            found[name] = _complex(element, value)
+    for name, value in document.items():
+        element = known.get(name[1:]) if name.startswith("_") else None
+        if element is not None and element.primitive and element.json not in document:
+            found |= _primitive(element, None, value)
+    return {name: value for name, value in found.items() if not _absent(value)}
+
+
+def _complex(element: Element, value: Any) -> Any:
+    values = [one for one in map(lambda v: _part(element, v), _list(value)) if not _absent(one)]
+    if element.many:
+        return values
+    return values[0] if values and not isinstance(value, list) else _cleaned(value)
+
+
+def _part(element: Element, value: Any) -> Any:
+    if element.resource:
+        return _resource(value)
+    return _object(value, element.type) if isinstance(value, dict) else _cleaned(value)
+
+
+def _primitive(element: Element, value: Any, beside: Any) -> dict[str, Any]:
+    if not element.many:
+        pair = {element.json: _cleaned(value), "_" + element.json: _beside(beside)}
+        return {name: one for name, one in pair.items() if not _absent(one)}
+    values, others = _list(value), _list(beside)
+    length = max(len(values), len(others))
+    values += [None] * (length - len(values))
+    others += [None] * (length - len(others))
+    pairs = []
+    for one, other in zip(values, others, strict=True):
+        one, other = _cleaned(one), _beside(other)
+        if not (_absent(one) and _absent(other)):
+            pairs.append((None if _absent(one) else one, None if _absent(other) else other))
+    found: dict[str, Any] = {}
+    if any(one is not None for one, _ in pairs):
+        found[element.json] = [one for one, _ in pairs]
+    if any(other is not None for _, other in pairs):
+        found["_" + element.json] = [other for _, other in pairs]
+    return found
+
+
+def _beside(value: Any) -> Any:
+    return _object(value, PRIMITIVE) if isinstance(value, dict) else _cleaned(value)
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _cleaned(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _absent(value: Any) -> bool:
+    """null, empty text, an empty list or object; not 0 or false."""
+    return value is None or value in ("", [], {}) and not isinstance(value, (bool, int, Raw))

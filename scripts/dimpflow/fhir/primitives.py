@@ -1,0 +1,52 @@
+"""Primitive values as the FHIR Pseudonymizer holds and writes them (specification of the rules, sections 2.1, 2.5 and 2.8)."""
+
+import base64
+import binascii
+import re
+from datetime import date, datetime
+
+INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])(0\d|1[0-3]|14(?=:00)):([0-5]\d))", re.ASCII
+)
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_WHITE = str.maketrans("", "", " \t\r\n")
+
+
+def normal_instant(text: str) -> str | None:
+    """An instant as it is always written: at most 7 digits of a second, no trailing zeros, `+00:00` for UTC. None if it is none."""
+    match = INSTANT.fullmatch(text)
+    if match is None:
+        return None
+    moment, fraction, sign, hours, minutes = match.groups()
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    if fraction is None and sign == "+":
+        return text
+    fraction = (fraction or "")[:7].rstrip("0")
+    zone = "+00:00" if sign is None or (hours, minutes) == ("00", "00") else f"{sign}{hours}:{minutes}"
+    return f"{moment}{'.' if fraction else ''}{fraction}{zone}"
+
+
+def instant_of(text: str) -> str | None:
+    """What a method made, as an instant; a date, or a part of one, means its first moment in UTC. None if it is neither."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return normal_instant(text)
+    try:
+        day = date(int(match[1]), int(match[2] or 1), int(match[3] or 1))
+    except ValueError:
+        return None
+    return f"{day.isoformat()}T00:00:00+00:00"
+
+
+def normal_base64(text: str) -> str | None:
+    """Base64 without white space; None if it is none."""
+    text = text.translate(_WHITE) if not text.isalnum() else text
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None
+    written = base64.b64encode(data).decode()
+    return text if written == text else written
