@@ -6,7 +6,6 @@ import msgspec
 
 from dimpflow.bundles import peek
 from dimpflow.errors import LineError
-from dimpflow.fhir.lenient import has_strict_nulls
 from dimpflow.fhir.model import Node, decoder, struct
 from dimpflow.fhir.table import RESOURCE_TYPES
 
@@ -17,10 +16,6 @@ _STAY = 16
 """Resources that are decoded by the full model at once after one that did not fit the plain one."""
 
 Walk = Callable[[Node], int]
-
-
-class NotStrictError(LineError):
-    """The resource is no strict FHIR JSON; perhaps it can be read leniently."""
 
 
 class Kind:
@@ -66,10 +61,7 @@ class Kinds:
                 left = 1 << 62  # the rules do not go with the plain model
         self._rich[name] = left - 1
         kind = self._full.get(name) or self._add(self._full, name, full=True)
-        node = kind.decode(data)
-        if b"null" in data and not has_strict_nulls(data):
-            raise NotStrictError("null where nothing stands beside it")
-        return node, kind
+        return kind.decode(data), kind
 
     def kinds(self) -> list[Kind]:
         """All kinds that have come."""

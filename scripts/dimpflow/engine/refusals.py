@@ -1,8 +1,26 @@
-"""What a person may read of a resource that is refused: types and the path to the place, nothing of its content."""
+"""Resources that are refused, and what a person may read of them: types and the path, nothing of their content."""
+
+from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from dimpflow.errors import LineError
+
+
+class NotStrictError(LineError):
+    """The resource is no strict FHIR JSON; perhaps it can be read leniently."""
+
+
+def check_places(values: Any, others: Any) -> None:
+    """NotStrictError unless each null in a list of primitives, or in the list of what stands beside them, holds a place."""
+    left = [] if values is UNSET else values
+    right = [] if others is UNSET else others
+    filled = [value is not None for value in left], [other is not None for other in right]
+    longest = max(map(len, filled))
+    both = [side + [False] * (longest - len(side)) for side in filled]
+    if any(side and not any(side) for side in filled) or not all(map(any, zip(*both, strict=True))):
+        raise NotStrictError("null where nothing stands beside it", "")
 
 
 def refusal(error: Exception) -> LineError:

@@ -22,31 +22,6 @@ def normalised(data: bytes) -> bytes:
     return msgspec.json.encode(_resource(_decode(data)))
 
 
-def has_strict_nulls(data: bytes) -> bool:
-    """Whether each null of a resource holds the place of a value, or of what stands beside one, in a list of primitives."""
-    return _strict_nulls(_decode(data))
-
-
-def _strict_nulls(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(map(_strict_nulls, value))
-    if not isinstance(value, dict):
-        return value is not None
-    for name, one in value.items():
-        if not isinstance(one, list) or None not in one:
-            if not _strict_nulls(one):
-                return False
-            continue
-        other = value.get(name[1:] if name.startswith("_") else "_" + name)
-        others = other if isinstance(other, list) else []
-        places = [i for i, item in enumerate(one) if item is None]
-        if len(places) == len(one) or any(i >= len(others) or others[i] is None for i in places):
-            return False
-        if not all(_strict_nulls(item) for item in one if item is not None):
-            return False
-    return True
-
-
 def _resource(document: Any) -> Any:
     name = document.get("resourceType") if isinstance(document, dict) else None
     name = name.strip() if isinstance(name, str) else None

@@ -4,16 +4,20 @@ import base64
 import binascii
 import re
 from datetime import date, datetime
+from functools import lru_cache
 
 INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])(0\d|1[0-3]|14(?=:00)):([0-5]\d))", re.ASCII
 )
+_USUAL = re.compile(r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\+(?:0\d|1[0-3]):[0-5]\d", re.ASCII)
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 _WHITE = str.maketrans("", "", " \t\r\n")
 
 
 def normal_instant(text: str) -> str | None:
     """An instant as it is always written: at most 7 digits of a second, no trailing zeros, `+00:00` for UTC. None if it is none."""
+    if _USUAL.fullmatch(text, 10) and _is_day(text[:10]):
+        return text  # as most servers write it
     match = INSTANT.fullmatch(text)
     if match is None:
         return None
@@ -22,11 +26,18 @@ def normal_instant(text: str) -> str | None:
         datetime.fromisoformat(moment)
     except ValueError:
         return None
-    if fraction is None and sign == "+":
-        return text
     fraction = (fraction or "")[:7].rstrip("0")
     zone = "+00:00" if sign is None or (hours, minutes) == ("00", "00") else f"{sign}{hours}:{minutes}"
     return f"{moment}{'.' if fraction else ''}{fraction}{zone}"
+
+
+@lru_cache(50_000)
+def _is_day(text: str) -> bool:
+    """Whether a text is a day of the calendar."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def instant_of(text: str) -> str | None:

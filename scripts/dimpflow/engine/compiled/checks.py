@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import UNSET
 
 from dimpflow.engine.methods.place import Place, check_number, checked
+from dimpflow.engine.refusals import check_places
 from dimpflow.errors import LineError
 from dimpflow.fhir.model import Node, fields, has_sibling, sibling
 from dimpflow.fhir.table import PRIMITIVE, Element
@@ -18,6 +19,9 @@ from dimpflow.fhir.table import PRIMITIVE, Element
 Check = Callable[[Node], None]
 Nested = Callable[[Any], None]
 """Checks a nested resource's raw bytes."""
+
+_INLINE = 8
+"""Lines up to which the check of a part stands in line: a call costs as much as two of them."""
 
 
 class Checks:
@@ -32,6 +36,7 @@ class Checks:
             "base64": checked(Place("", "base64Binary", "")),
             "nested": nested,
             "choice": _choice,
+            "places": check_places,
         }
         self._needed: dict[str, bool] = {}
 
@@ -45,7 +50,8 @@ class Checks:
             type_ = stack.pop()
             found = self._needed.get(type_, False) or bool(self.own(type_, "o"))
             for element in fields(type_, self.full):
-                found = found or element.resource or (element.primitive and bool(self.value(element, "o")))
+                found = found or element.resource or bool(self.places(type_, element, "o"))
+                found = found or (element.primitive and bool(self.value(element, "o")))
                 if not element.primitive and not element.resource and element.type not in seen:
                     seen.add(element.type)
                     stack.append(element.type)
@@ -62,7 +68,7 @@ class Checks:
         """The function that checks an object of a type and all below it."""
         name = "check_" + key.replace(".", "_")
         if name not in self.scope:
-            body = "\n    ".join(["pass", *self._source(key)])
+            body = "\n    ".join(["pass", *self._source(key, "o", 0)])
             self.scope[name] = None  # recursive types find it when they run
             exec(compile(f"def {name}(o):\n    {body}", f"<{name}>", "exec"), self.scope)  # noqa: S102  names of the table only
         check: Check = self.scope[name]
@@ -75,6 +81,7 @@ class Checks:
         def check(node: Node) -> None:
             if not made:
                 made.append(self.function(key))
+                self.scope[_first(key)] = made[0]
             made[0](node)
 
         return check
@@ -97,6 +104,15 @@ class Checks:
             lines += [f"if {several}:", f"    choice({node}, {pairs!r})"]
         return lines
 
+    def places(self, key: str, element: Element, node: str) -> list[str]:
+        """Source that checks that null only holds places in a list of primitives; the plain model has no null."""
+        if not (self.full and element.many and element.primitive and has_sibling(key, element)):
+            return []
+        values, others = f"{node}.{element.attr}", f"{node}.{sibling(element.attr)}"
+        return [
+            f"if {others} is not U or ({values} is not U and None in {values}): places({values}, {others})"
+        ]
+
     def value(self, element: Element, node: str) -> list[str]:
         """Source that checks the values of a primitive element; none if there is nothing to check."""
         place = f"{node}.{element.attr}"
@@ -113,15 +129,16 @@ class Checks:
             return [f"if {place} is not U: {place} = {changed}"]
         return [f"if {place} is not U: {place} = {form}({place})"]
 
-    def _source(self, key: str) -> Iterator[str]:
-        yield from self.own(key, "o")
+    def _source(self, key: str, node: str, depth: int) -> Iterator[str]:
+        yield from self.own(key, node)
         for element in fields(key, self.full):
             if element.primitive:
-                yield from self.value(element, "o")
+                yield from self.places(key, element, node)
+                yield from self.value(element, node)
                 if self.full and has_sibling(key, element) and self.needed(PRIMITIVE):
-                    yield from self.beside(element, "o")
+                    yield from self.beside(element, node)
             else:
-                yield from self.part(element, "o")
+                yield from self.part(element, node, depth)
 
     def beside(self, element: Element, node: str) -> list[str]:
         """Source that checks what stands beside a primitive element."""
@@ -131,21 +148,29 @@ class Checks:
             return [f"for x in {place} or ():", f"    if x is not None: {name}(x)"]
         return [f"if {place} is not U: {name}({place})"]
 
-    def part(self, element: Element, node: str) -> list[str]:
+    def part(self, element: Element, node: str, depth: int = 0) -> list[str]:
         """Source that checks a complex element or nested resources; none if there is nothing to check."""
         if not element.resource and not self.needed(element.type):
             return []
-        name = "nested" if element.resource else self.bound(element.type)
-        place = f"{node}.{element.attr}"
+        place, part = f"{node}.{element.attr}", f"y{depth}"
+        body = [f"{'nested' if element.resource else self.bound(element.type)}({part})"]
+        if not element.resource and not self.full and depth < 3:
+            source = list(self._source(element.type, part, depth + 1))
+            body = source if len(source) <= _INLINE else body
         if element.many:
-            return [f"for x in {place} or ():", f"    {name}(x)"]
-        return [f"if {place} is not U: {name}({place})"]
+            return [f"for {part} in {place} or ():", *("    " + line for line in body)]
+        return [f"{part} = {place}", f"if {part} is not U:", *("    " + line for line in body)]
 
     def bound(self, key: str) -> str:
         """The name under which generated source finds the check of a type."""
-        name = "first_" + key.replace(".", "_")
-        self.scope.setdefault(name, self.first(key))
+        name = _first(key)
+        if name not in self.scope:
+            self.scope[name] = self.first(key)
         return name
+
+
+def _first(key: str) -> str:
+    return "first_" + key.replace(".", "_")
 
 
 def _choice(node: Node, pairs: tuple[tuple[str, str], ...]) -> None:

@@ -114,12 +114,13 @@ class Children:
         compiler = self.compiler
         place = place_of(parent.type, element)
         beside = compiler.full and has_sibling(parent.type, element)
+        places = compiler.checks.places(parent.type, element, "o")
         if not child.settled:
-            lines = [f"r |= {self._each(element, child, place, beside)}(o)"]
+            lines = [*places, f"r |= {self._each(element, child, place, beside)}(o)"]
         else:
             lines = self._values(element, child, place)
             if beside:
-                lines = self._with_beside(element, child, place, lines)
+                lines = [*places, *self._with_beside(element, child, place, lines)]
         if element.name == "id" and parent.type in RESOURCE_TYPES and compiler.subject.needs_root:
             taken = -1 if child.taken is None else child.taken.rule
             lines.append(f"if not S.depth: S.root_is(o.{element.attr}, {taken})")

@@ -147,7 +147,7 @@ def check_number(raw: Any) -> Any:
 
 
 def _instant(text: str) -> str:
-    found = normal_instant(text.strip())
+    found = normal_instant(text) or normal_instant(text.strip())
     if found is None:
         raise LineError("expected a date and time with seconds and zone for an instant")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -10,10 +11,8 @@ from msgspec import UNSET
 from dimpflow.bundles import peek
 from dimpflow.engine.items import seen
 from dimpflow.engine.methods.place import Place, checked
-from dimpflow.engine.kinds import NotStrictError
-from dimpflow.engine.refusals import refusal
+from dimpflow.engine.refusals import NotStrictError, check_places, refusal
 from dimpflow.errors import LineError
-from dimpflow.fhir.lenient import has_strict_nulls
 from dimpflow.fhir.model import Node as Typed
 from dimpflow.fhir.model import decoder, has_sibling, sibling
 from dimpflow.fhir.table import PRIMITIVE, PRIMITIVE_TYPES, RESOURCE_TYPES, Element, elements, type_name
@@ -117,10 +116,7 @@ def read(data: bytes, element: Element | None = None) -> Node:
 
     element: what the resource is of the one around it, if that is not read.
     """
-    node = _resource(data, element, None, "")
-    if b"null" in data and not has_strict_nulls(data):
-        raise NotStrictError("null where nothing stands beside it", "$")
-    return node
+    return _resource(data, element, None, "")
 
 
 def _resource(data: bytes, element: Element | None, parent: Node | None, at: str) -> Node:
@@ -186,15 +182,16 @@ def _primitives(node: Node, element: Element, value: Any, beside: Any) -> list[N
         if value is UNSET and beside is UNSET:
             return []
         return [_primitive(node, element, element.json, value, beside)]
+    try:
+        check_places(value, beside)
+    except NotStrictError as error:
+        raise NotStrictError(error.reason, f"{node.path}.{element.json}") from None
     values = [] if value is UNSET else value
     others = [] if beside is UNSET else beside
-    found = []
-    for i in range(max(len(values), len(others))):
-        one = values[i] if i < len(values) else None
-        other = others[i] if i < len(others) else None
-        if one is not None or other is not None:
-            found.append(_primitive(node, element, f"{element.json}[{i}]", one, other))
-    return found
+    return [
+        _primitive(node, element, f"{element.json}[{i}]", one, other)
+        for i, (one, other) in enumerate(zip_longest(values, others))
+    ]
 
 
 def _primitive(parent: Node, element: Element, at: str, value: Any, beside: Any) -> Node:
