@@ -247,6 +247,9 @@ class _Parser:
         return Literal(_constant(kind, text))
 
     def _invocation(self, focus: Expression) -> Expression:
+        if self._peek() == ("name", "div"):
+            self._next()  # behind a point it can only be the element of a Narrative
+            return Name(focus, "div")
         name = self._identifier()
         if not self._take("("):
             return Name(focus, name)

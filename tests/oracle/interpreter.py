@@ -85,7 +85,10 @@ class _Run:
                 node.detach()
                 return "remove"
             case "redact":
-                node.came_empty = False
+                if node.came_empty:
+                    node.came_empty = False
+                    redact(node, self.parameters, self.today)
+                    return "redact"
                 return redact(node, self.parameters, self.today)
             case "dateshift":
                 return dateshift(node, self.parameters, self.today, self.root)

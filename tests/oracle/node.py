@@ -107,9 +107,9 @@ class Node:
         return own
 
     def locus(self) -> str:
-        """`Parent type.name`: where the node stands."""
+        """`Parent type.name`: where the node stands; what stands beside a primitive belongs to an `Element`."""
         assert self.parent is not None
-        return f"{self.parent.type_name}.{self.name}"
+        return f"{'Element' if self.parent.is_primitive else self.parent.type_name}.{self.name}"
 
 
 def value_text(value: Value) -> str:

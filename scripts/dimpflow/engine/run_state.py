@@ -59,7 +59,7 @@ class Subject:
     def enter(self, node: Node, type_: str, *, contained: bool) -> Saved:
         """At the beginning of a resource; gives what `leave` wants."""
         id_ = None if node.id is UNSET else node.id.strip()
-        return self.enter_as(id_, type_, self._patient_of(node, type_), contained=contained)
+        return self.enter_as(id_, type_, self.patient_of(node, type_), contained=contained)
 
     def enter_as(self, id_: str | None, type_: str, patient: str, *, contained: bool) -> Saved:
         """The same, for whoever holds resources in another form."""
@@ -102,7 +102,7 @@ class Subject:
     def the_patient(self) -> str:
         return self.patient
 
-    def _patient_of(self, node: Node, type_: str) -> str:
+    def patient_of(self, node: Node, type_: str) -> str:
         """The id of the patient that a resource belongs to, else its own; '' where there is neither."""
         if not self._needs_patient:
             return ""

@@ -51,10 +51,9 @@ def _object(document: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _complex(element: Element, value: Any) -> Any:
-    values = [one for one in map(lambda v: _part(element, v), _list(value)) if not _absent(one)]
-    if element.many:
-        return values
-    return values[0] if values and not isinstance(value, list) else _cleaned(value)
+    if not element.many:
+        return _part(element, value)
+    return [one for one in (_part(element, item) for item in _list(value)) if not _absent(one)]
 
 
 def _part(element: Element, value: Any) -> Any:

@@ -77,6 +77,11 @@ def codes(value_set: str) -> frozenset[str]:
     return frozenset(_DATA["codes"][value_set])
 
 
+def type_keys() -> tuple[str, ...]:
+    """All complex types, backbone elements and resources."""
+    return tuple(_DATA["types"])
+
+
 def is_type(key: str) -> bool:
     """Whether the table knows this complex type or resource."""
     return key in _DATA["types"]

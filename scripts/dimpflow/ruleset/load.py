@@ -135,9 +135,8 @@ def _split(path: str) -> tuple[str, Expression | None]:
     if match is None:
         raise RuleSetError("a path is one line")
     resource_type, text = match["type"] or "", match["expression"]
-    if not text:
-        return resource_type, None
-    return resource_type, parse(text)
+    parse(path)  # what stands behind the type is evaluated alone, but all of it has to be FHIRPath
+    return resource_type, parse(text) if text else None
 
 
 def _warnings(document: dict[str, Any], rules: tuple[Rule, ...]) -> Iterator[str]:

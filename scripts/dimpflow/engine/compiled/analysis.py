@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from dimpflow.engine.compiled.reads import ANYTHING, Names, reads
-from dimpflow.engine.compiled.selection import Arrival, Item, Taken
+from dimpflow.engine.compiled.selection import HOLDERS, Arrival, Item, Taken
 from dimpflow.engine.compiled.walks import Walks
 from dimpflow.engine.methods import needs_node
 from dimpflow.engine.methods.perturb import NUMBERS, QUANTITIES
 from dimpflow.engine.methods.substitute import fits_plain
-from dimpflow.fhir.table import PRIMITIVE_TYPES
+from dimpflow.fhir.table import PRIMITIVE_TYPES, RESOURCE_TYPES
 from dimpflow.fhirpath.ast import Expression
 from dimpflow.ruleset.rules import DateShift, Generalize, Keep, Perturb, Remove, Rule, Substitute
 
@@ -90,8 +90,8 @@ class Analysis:
             return f"{title} merges its replacement with what earlier rules left"
         if isinstance(method, Substitute) and not self.walks.full and not fits_plain(method, node.type):
             return f"{title} puts extensions where there are none"
-        if isinstance(method, Remove) and self.walks.asked(below):
-            return f"{title} removes what another rule has to look at"
+        if isinstance(method, Remove) and node.type in HOLDERS - RESOURCE_TYPES and not self.walks.removable(node):
+            return f"{title} removes a resource in which an earlier rule does something"
         if (
             isinstance(method, Perturb)
             and self.walks.full

@@ -15,7 +15,7 @@ from dimpflow.engine.methods.place import Operation, checked, place_of
 from dimpflow.engine.methods.redact import clear
 from dimpflow.fhir.model import Node, has_sibling, sibling
 from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, Element
-from dimpflow.ruleset.rules import Keep, Redact, Remove
+from dimpflow.ruleset.rules import Keep, Redact, Remove, Substitute
 
 if TYPE_CHECKING:
     from dimpflow.engine.compiled.compile import Compiler
@@ -41,7 +41,8 @@ class Children:
         compiler, walks = self.compiler, self.compiler.walks
         method = walks.method(child)
         if child.settled and (
-            isinstance(method, Remove) or (isinstance(method, Redact) and walks.clears(child))
+            (isinstance(method, Remove) and walks.removable(child))
+            or (isinstance(method, Redact) and walks.clears(child))
         ):
             return self._drop(element, child, compiler.checks.part(element, "o"))
         if not walks.busy(child):
@@ -229,13 +230,14 @@ class Children:
         """The walk of what stands beside a primitive, or at least its check."""
         compiler = self.compiler
         other = compiler.walks.beside(arrival)
-        if compiler.walks.busy(other):
+        replaced = isinstance(compiler.walks.method(arrival), Substitute)
+        if compiler.walks.busy(other) and not replaced:
             return compiler.walk(other)
         check = compiler.checks.first(PRIMITIVE)
 
         def only_checked(node: Node) -> int:
             check(node)
-            return 0
+            return GONE if replaced else 0
 
         return only_checked
 

@@ -174,36 +174,35 @@ class Compiler:
         inner = resource and arrival.taken is not None and arrival.taken.rank >= 0
         if isinstance(method, Substitute):
             return self._substituted(arrival, method)
-        whole = (isinstance(method, Remove) and not inner) or (
-            isinstance(method, Redact) and not resource and self.walks.clears(arrival)
-        )
-        if whole:
+        removed = isinstance(method, Remove) and not inner
+        whole = removed and self.walks.removable(arrival)
+        if whole or (isinstance(method, Redact) and not resource and self.walks.clears(arrival)):
             check = self.check(arrival.type)
             return [*check, *self.counts(arrival, worked=True), f"return {self.bit(arrival) | GONE}"]
         lines = ["r = 0", *self.checks.own(arrival.type, "o")]
-        lines += (
-            self._removed_itself(arrival)
-            if isinstance(method, Remove)
-            else self.counts(arrival, worked=False)
-        )
+        itself = isinstance(method, Remove) and inner
+        lines += self._removed_itself(arrival) if itself else self.counts(arrival, worked=removed)
         for element, child in self.walks.children(arrival):
             lines += self.children.source(arrival, element, child)
         if isinstance(method, Pseudonymize) and method.value_from:
             lines += self._text(arrival, method)
+        if removed:  # once the rules before it have done their work
+            return [*lines, f"return r | {self.bit(arrival) | GONE}"]
         if resource:
-            return [*lines, "return r"]
+            gone = f" | ({GONE} if S.depth else 0)" if itself and self.tools.strict else ""
+            return [*lines, f"return r{gone}"]
         empty = self.bind("empty", struct(arrival.type, self.full)())
-        # a node that came empty goes only if redact works on itself
-        left = "" if isinstance(method, Redact) else f"r & {self.clearing} and "
-        return [*lines, f"return r | {GONE} if {left}o == {empty} else r"]
+        if isinstance(method, Redact):  # only this takes out what came empty
+            return [*lines, f"return r | {self.bit(arrival) | GONE} if o == {empty} else r"]
+        return [*lines, f"return r | {GONE} if r & {self.clearing} and o == {empty} else r"]
 
     def _removed_itself(self, arrival: Arrival) -> list[str]:
-        """A resource that a rule of its own removes: the outermost one is emptied, from another one it cannot be taken out."""
+        """A resource that a rule of its own removes: the outermost one is emptied; strictly, another one is taken out, which the
+        FHIR Pseudonymizer cannot do."""
         assert arrival.taken is not None
         recorded = [*self.counts(arrival, worked=True), f"r = {self.bit(arrival)}"]
         if self.tools.strict:
-            gone = [*self.check(arrival.type), f"return r | {GONE}"]
-            return [*recorded, "if S.depth:", *("    " + line for line in gone)]
+            return recorded
         title = self.selector.rules[arrival.taken.rule].title
         stuck = self.bind(
             "stuck", _raising(f"{title}: remove cannot take a resource out of the one around it")

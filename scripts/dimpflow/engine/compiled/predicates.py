@@ -13,7 +13,7 @@ from dimpflow.bundles import peek
 from dimpflow.engine.items import ObjectItem, ValueItem
 from dimpflow.engine.methods.cache import Cache
 from dimpflow.errors import LineError
-from dimpflow.fhir.model import has_sibling, sibling
+from dimpflow.fhir.model import EXTRAS, has_sibling, sibling
 from dimpflow.fhir.table import PRIMITIVE_TYPES, Element, elements
 from dimpflow.fhirpath.ast import Binary, Call, Expression, Literal, Member, This, TypeTest
 from dimpflow.fhirpath.check import may_fail
@@ -70,7 +70,7 @@ class PredicateSource:
             case Call(focus=Member() as path, name="startsWith", arguments=(Literal(value=str() as text),)):
                 return self._called(self._starts_with(path, text, type_), node)
             case TypeTest(operator="is", operand=Member(focus=None, name=name), type=wanted):
-                element = _only(type_, name)
+                element = self._only(type_, name)
                 if element and element.resource and not element.many:
                     place, test = f"{node}.{element.attr}", self.bind("is", _is(wanted))
                     return f"({place} is not U and {test}({place}))"
@@ -85,7 +85,7 @@ class PredicateSource:
 
     def _equal(self, path: Member, value: Any, type_: str, node: str) -> str | None:
         if path.focus is None:
-            element = _only(type_, path.name)
+            element = self._only(type_, path.name)
             if element and not element.many and _comparable(element, value):
                 if isinstance(value, str) and not element.codes:
                     return f"{self._equals(value)}[{node}.{element.attr}]"
@@ -113,6 +113,15 @@ class PredicateSource:
         lines.append(f"{pad}    return {test}({here}.{element.attr})")
         return "\n".join(["def {name}(o):", *lines, "    return False"])
 
+    def _only(self, type_: str, name: str) -> Element | None:
+        """The element of that name if there is exactly one (choice elements are several)."""
+        if type_ in PRIMITIVE_TYPES or type_ == "Resource" or name[:1].isupper():
+            return None
+        found = [e for e in elements(type_) if e.name == name]
+        if len(found) != 1 or (name in EXTRAS and not self.full):
+            return None
+        return found[0]
+
     def _steps(self, path: Expression | None, type_: str) -> list[tuple[Element, str]] | None:
         """The elements on a plain path that ends at a primitive, each with the type that it belongs to; None for other paths."""
         names: list[str] = []
@@ -123,7 +132,7 @@ class PredicateSource:
             return None
         found: list[tuple[Element, str]] = []
         for name in names:
-            element = _only(type_, name)
+            element = self._only(type_, name)
             if element is None or element.resource:
                 return None
             found.append((element, type_))
@@ -160,7 +169,7 @@ class PredicateSource:
         for number, step in enumerate(steps):
             pad = "    " * depth
             if isinstance(step, Member):
-                element = _only(type_, step.name)
+                element = self._only(type_, step.name)
                 if element is None or element.resource:
                     return None
                 if element.primitive:
@@ -209,14 +218,6 @@ def _starts(text: str) -> Callable[[Any], bool]:
         return bool(value.strip().startswith(text))
 
     return starts
-
-
-def _only(type_: str, name: str) -> Element | None:
-    """The element of that name if there is exactly one (choice elements are several)."""
-    if type_ in PRIMITIVE_TYPES or type_ == "Resource" or name[:1].isupper():
-        return None
-    found = [e for e in elements(type_) if e.name == name]
-    return found[0] if len(found) == 1 else None
 
 
 def _comparable(element: Element, value: Any) -> bool:

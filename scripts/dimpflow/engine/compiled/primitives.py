@@ -63,7 +63,7 @@ def action(
         if remove:
             if changed is not None:
                 changed()
-            return UNSET, UNSET, remove
+            return UNSET, UNSET, operations | remove
         return value, other, operations
 
     return act

@@ -11,13 +11,29 @@ Paths that cannot be followed this way (a union by value, first(), an index, iif
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dimpflow.fhir.table import Element, type_name
+from dimpflow.fhir.table import RESOURCE_TYPES, Element, elements, type_keys, type_name
 from dimpflow.fhirpath.ast import Binary, Call, Expression, Literal, Member, This, TypeTest
 from dimpflow.fhirpath.check import may_fail
-from dimpflow.ruleset.rules import Rule
+from dimpflow.ruleset.rules import Remove, Rule
 
 OUTER = 1_000_000
 """What a rank loses on its way into a nested resource: rules of the outer resource come first, in whatever order."""
+
+
+def _holders() -> frozenset[str]:
+    """Types below which nested resources can stand; the rule in effect at a node does not hold in those."""
+    found: set[str] = set()
+    grown = True
+    while grown:
+        grown = False
+        for key in type_keys():
+            if key not in found and any(e.resource or e.type in found for e in elements(key)):
+                found.add(key)
+                grown = True
+    return frozenset(found)
+
+
+HOLDERS = _holders()
 
 
 class Step(NamedTuple):
@@ -206,7 +222,12 @@ class Selector:
                 case _:
                     waiting.add(item)
         return Arrival(
-            type_, name, self._winning(below, taken), taken, selected, self._winning(waiting, taken)
+            type_,
+            name,
+            self._winning(below, taken, type_),
+            taken,
+            selected,
+            self._winning(waiting, taken, type_),
         )
 
     def into(self, arrival: Arrival, child: Element) -> frozenset[Item]:
@@ -230,9 +251,13 @@ class Selector:
             return frozenset(item._replace(rank=item.rank - OUTER) for item in found)
         return frozenset(found)
 
-    def _winning(self, items: set[Item], taken: Taken | None) -> frozenset[Item]:
-        """Items that can still win against the rule in effect, or fail."""
+    def _winning(self, items: set[Item], taken: Taken | None, type_: str) -> frozenset[Item]:
+        """Items that can still win against the rule in effect, here or in a nested resource, or fail."""
         if taken is None:
+            return frozenset(items)
+        if isinstance(self.rules[taken.rule].method, Remove) and type_ not in RESOURCE_TYPES:
+            return frozenset(item for item in items if item.rank < taken.rank)  # later rules find nothing there
+        if type_ in HOLDERS:
             return frozenset(items)
         return frozenset(item for item in items if item.rank < taken.rank or self.fails(item))
 

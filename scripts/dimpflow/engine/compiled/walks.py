@@ -7,7 +7,7 @@ because a node seen before is not followed again.
 
 from collections.abc import Callable, Iterator
 
-from dimpflow.engine.compiled.selection import Arrival, Selector
+from dimpflow.engine.compiled.selection import Arrival, Selector, Taken
 from dimpflow.engine.methods import Tools
 from dimpflow.fhir.model import fields
 from dimpflow.fhir.table import PRIMITIVE, PRIMITIVE_TYPES, Element, type_name
@@ -39,7 +39,7 @@ class Walks:
         self._busy: dict[Arrival, bool] = {}
         self._uniform: dict[Arrival, bool] = {}
         self._spared: dict[Arrival, bool] = {}
-        self._asked: dict[Arrival, bool] = {}
+        self._removable: dict[Arrival, bool] = {}
 
     def method(self, arrival: Arrival) -> Method:
         """What is done to the node: the method in effect, Keep where there is none.
@@ -88,9 +88,11 @@ class Walks:
         """Whether nothing of a redacted node can survive."""
         return self.uniform(arrival) and not self._spares_below(arrival)
 
-    def asked(self, arrival: Arrival) -> bool:
-        """Whether a predicate that may fail can be asked at a node or below it."""
-        return self._search(arrival, self._asked, lambda node: any(map(self.selector.fails, node.open)))
+    def removable(self, arrival: Arrival) -> bool:
+        """Whether a node can be taken out at once: no other rule does anything below it, not even in a nested resource (whose
+        own rules never get to run)."""
+        taken = arrival.taken
+        return not self._search(arrival, self._removable, lambda node: _otherwise_taken(node, taken))
 
     def _spares_below(self, arrival: Arrival) -> bool:
         known = self._spared.get(arrival)
@@ -136,3 +138,9 @@ class Walks:
                     stack.append(child)
         memory.update(dict.fromkeys(seen, False))
         return False
+
+
+def _otherwise_taken(node: Arrival, taken: Taken | None) -> bool:
+    if node.type == "Resource":
+        return bool(node.open or node.below or node.taken)
+    return not node.settled or node.taken != taken

@@ -13,7 +13,7 @@ from dimpflow.engine.run_state import Counters, Subject
 from dimpflow.engine.tree.merge import substitute
 from dimpflow.engine.tree.nodes import Node, build, prune
 from dimpflow.errors import LineError
-from dimpflow.fhir.table import Element, elements, type_name
+from dimpflow.fhir.table import PRIMITIVE, Element, elements, type_name
 from dimpflow.fhirpath.evaluate import Function, compiled
 from dimpflow.fhirpath.items import Item
 from dimpflow.ruleset.rules import (
@@ -49,7 +49,9 @@ class Interpreter:
         self.labels = labels
         self._works: dict[tuple[int, Place], Work | None] = {}
         self._operations: dict[int, int] = {}
-        self._root: Node | None = None
+        self._subjects: dict[int, tuple[str | None, str, str]] = {}
+        self._root: Node
+        self._nearest: Node
         self.removed = False
         """Whether the last tree's own rule took it out of the resource around it (strict)."""
 
@@ -61,22 +63,25 @@ class Interpreter:
             for rule in self.rules
         ]
 
-    def process(self, root: Node, *, contained: bool = False) -> int:
+    def process(self, root: Node) -> int:
         """All rules on a resource and those that it holds; pruned and labelled. The operations that took place.
 
         Raises LineError, with the JSON path of the node, where a rule fails.
         """
         self._operations = {}
+        self._subjects = {}
         self._root = root
         self.removed = False
+        saved = self.subject.enter(root.origin, root.key, contained=root.contained)
         operations = self._resource(root)
+        self.subject.leave(saved)
         prune(root, shells=not self.tools.strict)
-        self._label(root, contained)
+        self._label(root)
         return operations
 
     def _resource(self, resource: Node) -> int:
-        own = self._own(resource)
-        saved = self._enter(resource)
+        own = id(resource)
+        self._operations.setdefault(own, 0)
         for index, rule in enumerate(self.rules):
             if rule.applies_to(resource.key):
                 for node in self._matches(index, resource):
@@ -85,15 +90,7 @@ class Interpreter:
                     self._run(index, rule.method, node, own, resource)
         for nested in _nested(resource):
             self._operations[own] |= self._resource(nested)
-        self.subject.leave(saved)
         return self._operations[own]
-
-    def _own(self, resource: Node) -> int:
-        self._operations.setdefault(id(resource), 0)
-        return id(resource)
-
-    def _enter(self, resource: Node) -> tuple[object, ...]:
-        return self.subject.enter(resource.origin, resource.key, contained=resource.contained)
 
     def _matches(self, index: int, resource: Node) -> list[Node]:
         path = self._paths[index]
@@ -127,8 +124,9 @@ class Interpreter:
         kids = [kid for kid in node.kids if not kid.is_resource]
         if isinstance(method, Remove):
             self._remove(index, node, own, context)
-        elif isinstance(method, Redact):
+        elif isinstance(method, Redact) and node.kept_empty and not node.is_resource:
             node.kept_empty = False
+            self._record(index, node, own, BITS[Redact])
         elif isinstance(method, Perturb) and self._perturbed(index, method, node, own):
             return
         if node.primitive:
@@ -162,6 +160,7 @@ class Interpreter:
         work = self._work(index, method, node)
         if work is None:
             return
+        self._nearest = node.resource
         with _at(node):
             if work.item:
                 new, bit = work.function(node.raw, node), work.bit
@@ -176,7 +175,8 @@ class Interpreter:
         if not node.primitive:
             return None
         assert node.parent is not None and node.element is not None
-        place = Place(node.name, node.key, node.parent.type, node.element.codes)
+        owner = type_name(PRIMITIVE if node.parent.primitive else node.parent.key)
+        place = Place(node.name, node.key, owner, node.element.codes)
         key = (index, place)
         if key not in self._works:
             work = work_of(method, place, self.tools, self._context(index))
@@ -186,16 +186,44 @@ class Interpreter:
         return self._works[key]
 
     def _context(self, index: int) -> Context:
+        prefix = self._patient if self.tools.strict else self._current_root_id
+        return Context(prefix, self._identity, self._id)
+
+    def _about(self, resource: Node) -> tuple[str | None, str, str]:
+        """Id, identity and patient of a resource, as they came."""
+        known = self._subjects.get(id(resource))
+        if known is not None:
+            return known
         subject = self.subject
-        prefix = subject.the_patient if self.tools.strict else self._current_root_id
-        return Context(prefix, subject.the_identity, subject.the_id)
+        if resource is self._root or resource.parent is None:
+            found = subject.id, subject.identity, subject.patient
+        else:
+            container = self._about(resource.parent.resource)
+            typed = resource.origin
+            id_ = None if typed.id is UNSET else typed.id.strip()
+            own = f"{resource.key}/{id_ or ''}"
+            if resource.contained:
+                found = id_, f"{container[1]}#{own}", container[2]
+            else:
+                found = id_, own, subject.patient_of(typed, resource.key)
+        self._subjects[id(resource)] = found
+        return found
+
+    def _id(self) -> str | None:
+        return self._about(self._nearest)[0]
+
+    def _identity(self) -> str:
+        return self._about(self._nearest)[1]
+
+    def _patient(self) -> str:
+        return self._about(self._nearest)[2]
 
     def _current_root_id(self) -> str:
         """The id of the outermost resource as it is now; below a compiled walk the rules for it have all run."""
-        root = self._root
-        if root is None or self.subject.depth > _depth(root):
+        if self.subject.depth:
             return self.subject.root_new
-        return next((kid.raw.strip() for kid in root.kids if kid.name == "id" and kid.raw is not None), "")
+        kids = self._root.kids
+        return next((kid.raw.strip() for kid in kids if kid.name == "id" and kid.raw is not None), "")
 
     def _record(self, index: int, node: Node, own: int, bit: int) -> None:
         self.counters.changed[index] += 1
@@ -234,6 +262,7 @@ class Interpreter:
         place = Place("text", "string", type_name(node.key))
         work = work_of(method, place, self.tools, self._context(index))
         assert work is not None
+        self._nearest = node.resource
         pseudonym = work.function(None)
         if pseudonym is UNSET:
             return
@@ -244,14 +273,14 @@ class Interpreter:
 
     # ---- labels ------------------------------------------------------------------------------------------------
 
-    def _label(self, node: Node, contained: bool) -> None:
+    def _label(self, node: Node) -> None:
         """Security labels on a resource and all that it holds, but on contained ones."""
         if not self.labels:
             return
         for nested in _nested(node):
-            self._label(nested, nested.contained)
+            self._label(nested)
         operations = self._operations.get(id(node), 0)
-        if contained or not operations:
+        if node.contained or not operations:
             return
         meta = next((kid for kid in node.kids if kid.name == "meta"), None)
         if meta is None:
@@ -298,10 +327,6 @@ def _insert(node: Node, new: Node) -> None:
     rank = order[new.element.json]
     at = sum(1 for kid in node.kids if kid.element is not None and order[kid.element.json] <= rank)
     node.kids.insert(at, new)
-
-
-def _depth(node: Node) -> int:
-    return 0 if node.parent is None else 1 + _depth(node.parent.resource)
 
 
 class _at:
