@@ -10,6 +10,7 @@ from dimpflow.errors import RuleSetError
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
 from dimpflow.ruleset.load import load_rule_set
+from dimpflow.ruleset.options import Options
 from dimpflow.steps.dimp import deidentify_shard
 
 
@@ -18,7 +19,7 @@ def main(first: Path, sources: Sequence[str], rules: Path, cfg: dict[str, Any]) 
 
     Lines that cannot be de-identified stay in the identifying zone, beside the shard.
     """
-    rule_set = load_rule_set(rules, os.environ)
+    rule_set = load_rule_set(rules, os.environ, Options.from_params(cfg["options"]))
     if rule_set.sha256 != cfg["rules_sha256"]:  # all jobs of a run must apply the same one
         raise RuleSetError(f"{rules} has changed while the workflow ran; run it again")
     engine = Engine(rule_set, security_labels=cfg["security_labels"])

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from jsonschema.exceptions import ValidationError
 Schema = dict[str, Any]
 
 _SECRET_NAME = re.compile(r"passw|secret|token|api_?key|access_key|credential", re.IGNORECASE)
+DATE = r"^\d{4}-\d{2}-\d{2}$"
+"""Pattern of a date in the schema: YAML gives such a text as a date, not as text."""
 _KINDS = {
     "string": "text",
     "integer": "a whole number",
@@ -43,6 +46,10 @@ def tidy(value: Any, schema: Schema) -> Any:
         return [tidy(one, schema.get("items") or {}) for one in value]
     if type(value) is int and "string" in wanted:
         return str(value)
+    if isinstance(value, float) and wanted == "string":
+        return repr(value)
+    if isinstance(value, date) and schema.get("pattern") == DATE:
+        return value.isoformat()
     if isinstance(value, str) and wanted == "boolean":
         return {"true": True, "false": False}.get(value.lower(), value)
     if isinstance(value, str) and wanted in ("integer", "number") and re.fullmatch(r"\d+(\.\d+)?", value):
@@ -112,6 +119,7 @@ def allowed(sub: Schema) -> str:
 _PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters A-Z a-z, digits, . _ -, beginning with a letter or digit",
     r"^https?://[^/\s]+": "http:// or https:// address",
+    DATE: "a date, YYYY-MM-DD",
 }
 
 

@@ -4,10 +4,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 from dimpflow.errors import ConfigError
+from dimpflow.ruleset.options import Options
 from dimpflow.schema import Schema, complaints, fill_defaults, is_secret, is_unused, leaves, read_schema, tidy
 
 MB = 1024 * 1024
@@ -61,6 +63,7 @@ class Settings:
     on_invalid: Literal["fail", "quarantine"]
     limit_bytes: int
     rules: Path
+    options: Options
     security_labels: bool
     compression: Literal["", "gz", "zst"]
     compression_level: Literal["fastest", "default", "better", "best"]
@@ -100,10 +103,12 @@ def load_settings(
         *_wrong_order(filled["retry"], "retry.", "initial_backoff_ms", "max_backoff_ms"),
         *_credentials_in_urls(given, subs),
         *_wrong_engine(dimp["url"]),
+        *_no_date("services.dimp.reference_date", dimp.get("reference_date", "")),
         *_two_jobs_dirs(given),
     ]
     if faults:
         raise ConfigError("\n".join(faults))
+    rules = _find_rules(dimp["anonymization_config"], folders)
     inputs = tuple(filled["input"] if isinstance(filled["input"], list) else [filled["input"]])
     return Settings(
         job=filled.get("job") or _job_from(inputs),
@@ -115,7 +120,8 @@ def load_settings(
         keep_shards=filled["keep_shards"],
         on_invalid=filled["import"]["on_invalid"],
         limit_bytes=dimp["bundle_split_threshold_mb"] * MB,
-        rules=_find_rules(dimp["anonymization_config"], folders),
+        rules=rules,
+        options=_options(dimp, strict=dimp.get("mode", _own_mode(rules, folders)) == "strict"),
         security_labels=dimp["security_labels"],
         compression=filled["compression"]["format"] if filled["compression"]["enabled"] else "",
         compression_level=filled["compression"]["level"],
@@ -191,6 +197,14 @@ def _wrong_engine(url: str) -> Iterator[str]:
         )
 
 
+def _no_date(key: str, text: str) -> Iterator[str]:
+    try:
+        if text:
+            date.fromisoformat(text)
+    except ValueError:
+        yield f"{key}: there is no such day"
+
+
 def _two_jobs_dirs(given: Mapping[str, Any]) -> Iterator[str]:
     one, other = given.get("jobs_dir"), given.get("jobs", {}).get("jobs_dir")
     if one and other and os.path.normpath(one) != os.path.normpath(other):
@@ -216,6 +230,23 @@ def _find_rules(name: str, folders: Sequence[Path]) -> Path:
     """The rule set's place: the first of the folders that has it. It need not exist."""
     places = [folder / name for folder in folders]
     return next((place for place in places if place.exists()), places[-1])
+
+
+def _own_mode(rules: Path, folders: Sequence[Path]) -> str:
+    """Our own rule sets are strict unless asked otherwise; whoever brings one wants what it gave so far."""
+    own = (folders[-1] / "config" / "rulesets").absolute()
+    return "strict" if own in rules.absolute().parents else "compat"
+
+
+def _options(dimp: Mapping[str, Any], *, strict: bool) -> Options:
+    day = dimp.get("reference_date")
+    return Options(
+        strict=strict,
+        reference_date=date.fromisoformat(day) if day else None,
+        settings=dict(dimp["settings"]),
+        conditional_references=dimp["conditional_references"],
+        unmatched=dimp["unmatched"],
+    )
 
 
 def _torch(section: Mapping[str, Any]) -> Torch:

@@ -1,5 +1,7 @@
 """The configuration: what is accepted, what is refused and how a person is told; secrets."""
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 import yaml
 
 from dimpflow.errors import ConfigError
+from dimpflow.ruleset.options import Options
 from dimpflow.settings import MB, Retry, Secret, Settings, Torch, expand, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +47,7 @@ def test_defaults() -> None:
         on_invalid="fail",
         limit_bytes=10 * MB,
         rules=ROOT / "config/rulesets/default.yaml",
+        options=Options(strict=True),
         security_labels=True,
         compression="",
         compression_level="default",
@@ -82,6 +86,37 @@ def test_values_arrive() -> None:
     )
     assert (settings.compression, settings.compression_level) == ("gz", "best")
     assert (settings.security_labels, settings.retry) == (False, Retry(10, 7, 7))
+
+
+def test_options_of_the_rule_set() -> None:
+    dimp = "{mode: compat, reference_date: 2026-08-07, unmatched: redact, conditional_references: true"
+    settings = load(f"input: a\nservices: {{dimp: {dimp}, settings: {{domain-prefix: s-, span: 0.5}}}}}}")
+    assert settings.options == Options(
+        reference_date=date(2026, 8, 7),
+        settings={"domain-prefix": "s-", "span": "0.5"},
+        conditional_references=True,
+        unmatched="redact",
+    )
+    assert Options.from_params(json.loads(json.dumps(settings.options.as_params()))) == settings.options
+    assert fault("input: a\nservices: {dimp: {reference_date: '2026-02-30'}}") == (
+        "services.dimp.reference_date: there is no such day"
+    )
+    assert "(allowed: a date, YYYY-MM-DD)" in fault("input: a\nservices: {dimp: {reference_date: yesterday}}")
+
+
+def test_only_our_own_rule_sets_are_strict_unless_asked(tmp_path: Path) -> None:
+    own = tmp_path / "home" / "config" / "rulesets" / "default.yaml"
+    other = tmp_path / "other.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    other.touch()
+
+    def strict(rules: Path, mode: str = "") -> bool:
+        given = {"input": "a", "services": {"dimp": {"anonymization_config": str(rules), **({"mode": mode} if mode else {})}}}
+        return load_settings(given, ROOT / "schemas/config.schema.yaml", environ={}, folders=[tmp_path, tmp_path / "home"]).options.strict
+
+    assert strict(own) and strict(Path("config/rulesets/default.yaml")) and not strict(other)
+    assert strict(other, "strict") and not strict(own, "compat")
 
 
 def test_compression_off_means_plain_whatever_the_format() -> None:

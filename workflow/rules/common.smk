@@ -48,12 +48,12 @@ def look_at_rule_set():
     away. A rule set that has moved, with the same content, changes nothing."""
     if LINTING:
         return {"sha256": "", "key": ""}
-    rule_set = load_rule_set(SETTINGS.rules, os.environ)
+    rule_set = load_rule_set(SETTINGS.rules, os.environ, SETTINGS.options)
     for warning in rule_set.warnings:
         tell(f"{SETTINGS.rules}: {warning}")
     return {
         "sha256": rule_set.sha256,
-        "key": fingerprint(rule_set.parameters.crypto_hash_key),
+        "key": fingerprint(rule_set.parameters.secrets()),
     }
 
 

@@ -29,6 +29,7 @@ for group in GROUPS if SETTINGS.dimp else ():
                 "version": OUTPUT_VERSION["dimp"],
                 "rules_sha256": RULE_SET["sha256"],
                 "key": RULE_SET["key"],
+                "options": SETTINGS.options.as_params(),
                 "on_invalid": SETTINGS.on_invalid,
                 "security_labels": SETTINGS.security_labels,
             },

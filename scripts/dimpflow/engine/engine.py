@@ -1,7 +1,6 @@
 """The engine: FHIR JSON in, de-identified FHIR JSON out, by one rule set."""
 
 from collections import Counter
-
 from functools import partial
 from typing import NamedTuple
 

@@ -7,11 +7,10 @@ from msgspec import UNSET, Raw
 from dimpflow.bundles import peek
 from dimpflow.engine.methods.place import number_of
 from dimpflow.errors import LineError
-from dimpflow.fhir.primitives import normal_base64, normal_instant
 from dimpflow.fhir.model import EXTRAS, Node, decoder, has_sibling, sibling
+from dimpflow.fhir.primitives import normal_base64, normal_instant
 from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, Element, elements, type_name
 from dimpflow.fhirpath.items import Item
-
 
 _FORMS = {"instant": normal_instant, "base64Binary": normal_base64}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +20,19 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)
     conditional_references: bool = False
     unmatched: Literal["keep", "redact"] = "keep"
+
+    def as_params(self) -> dict[str, Any]:
+        """As plain values, for Snakemake's metadata."""
+        return {
+            "strict": self.strict,
+            "reference_date": self.reference_date.isoformat() if self.reference_date else "",
+            "settings": dict(sorted(self.settings.items())),
+            "conditional_references": self.conditional_references,
+            "unmatched": self.unmatched,
+        }
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> "Options":
+        """The way back."""
+        day = params["reference_date"]
+        return cls(**{**params, "reference_date": date.fromisoformat(day) if day else None})

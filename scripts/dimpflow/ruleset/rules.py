@@ -115,6 +115,9 @@ METHOD_NAMES: Mapping[type, str] = {
     Pseudonymize: "pseudonymize",
 }
 
+VALUE_METHODS = (CryptoHash, Encrypt, Decrypt, DateShift, Perturb, Generalize, Pseudonymize)
+"""Methods that transform a value; in strict mode they leave what stands beside it to the rules that follow."""
+
 NOT_DOMAIN_RESOURCES = frozenset(("Bundle", "Binary", "Parameters"))
 """Resources that are no DomainResource (FHIR R4, section 2.27)."""
 

@@ -26,6 +26,7 @@ class Analysis:
         self.walks = walks
         self.selector = walks.selector
         self._harmless: set[Arrival] = set()
+        self._known_changes: dict[tuple[Arrival, Names, bool], Taken | None] = {}
 
     def why_not(self, type_: str, root: Arrival) -> str:
         """Why a resource cannot be done in one walk, in words for the author of the rules; '' if it can."""
@@ -85,12 +86,16 @@ class Analysis:
         if (
             isinstance(method, Substitute)
             and (not primitive or self.walks.full)
-            and not self.walks.uniform(below)
+            and not self.walks.replaceable(below)
         ):
             return f"{title} merges its replacement with what earlier rules left"
         if isinstance(method, Substitute) and not self.walks.full and not fits_plain(method, node.type):
             return f"{title} puts extensions where there are none"
-        if isinstance(method, Remove) and node.type in HOLDERS - RESOURCE_TYPES and not self.walks.removable(node):
+        if (
+            isinstance(method, Remove)
+            and node.type in HOLDERS - RESOURCE_TYPES
+            and not self.walks.removable(node)
+        ):
             return f"{title} removes a resource in which an earlier rule does something"
         if (
             isinstance(method, Perturb)
@@ -107,9 +112,16 @@ class Analysis:
         for item in sorted(node.open):
             earlier = _only_before(node, item)
             for path in sorted(reads(self.selector.condition(item))):
-                for taken in self._changes(earlier, path, self.selector.fails(item)):
+                taken = self._change(earlier, path, self.selector.fails(item))
+                if taken:
                     return _described(self.selector.rules[item.rule], self.selector.rules[taken.rule], path)
         return ""
+
+    def _change(self, node: Arrival, path: Names, fails: bool) -> Taken | None:
+        key = (node, path, fails)
+        if key not in self._known_changes:
+            self._known_changes[key] = next(self._changes(node, path, fails), None)
+        return self._known_changes[key]
 
     def _changes(self, node: Arrival, path: Names, fails: bool) -> Iterator[Taken]:
         """Rules that may change something on a path below a node that they did not take themselves. fails: it matters also
@@ -136,7 +148,9 @@ class Analysis:
                 if settled.taken is not None and not isinstance(self.walks.method(settled), Keep):
                     yield settled.taken
                 else:
-                    yield from self._changes(settled, path[1:], fails)
+                    taken = self._change(settled, path[1:], fails)
+                    if taken:
+                        yield taken
 
 
 def _only_before(arrival: Arrival, item: Item) -> Arrival:

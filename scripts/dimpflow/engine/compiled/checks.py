@@ -120,7 +120,7 @@ class Checks:
             one = "if not b',' < bytes(x) < b':': number(x)"
             if element.many:
                 return [f"for x in {place} or ():", f"    {one}"]
-            return [f"x = {place}", f"if x is not U and not b',' < bytes(x) < b':': number(x)"]
+            return [f"x = {place}", "if x is not U and not b',' < bytes(x) < b':': number(x)"]
         form = {"instant": "instant", "base64Binary": "base64"}.get(element.type)
         if form is None:
             return []

@@ -202,7 +202,7 @@ class Children:
             ask: Callable[[Any, Any], int] = compiler.scope[
                 compiler.define("mask", f"def {{name}}(o, b):\n    return {mask}")
             ]
-            targets = Cache(lambda mask: self._action(compiler.answered(arrival, mask), place))
+            targets = Cache(lambda mask: self._action(compiler.answered(arrival, mask), place), lasting=True)
 
             def asking(value: Any, other: Any) -> tuple[Any, Any, int]:
                 done: tuple[Any, Any, int] = targets[ask(value, other)](value, other)

@@ -9,8 +9,6 @@ A walk changes its node in place and returns the operations that took place, wit
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from msgspec import UNSET
-
 from dimpflow.engine.compiled.checks import Checks
 from dimpflow.engine.compiled.children import Children
 from dimpflow.engine.compiled.predicates import PredicateSource
@@ -107,7 +105,7 @@ class Compiler:
 
     def asking(self, arrival: Arrival) -> str:
         """The name of a function that asks a node's predicates and goes on with the walk that the answers lead to."""
-        targets = Cache(lambda mask: self.walk(self.answered(arrival, mask)))
+        targets = Cache(lambda mask: self.walk(self.answered(arrival, mask)), lasting=True)
         mask = self.mask(arrival)
         return self.define("ask", f"def {{name}}(o):\n    return {self.bind('targets', targets)}[{mask}](o)")
 

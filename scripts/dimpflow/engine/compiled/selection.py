@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dimpflow.fhir.table import RESOURCE_TYPES, Element, elements, type_keys, type_name
 from dimpflow.fhirpath.ast import Binary, Call, Expression, Literal, Member, This, TypeTest
 from dimpflow.fhirpath.check import may_fail
-from dimpflow.ruleset.rules import Remove, Rule
+from dimpflow.ruleset.rules import VALUE_METHODS, Remove, Rule, Substitute
 
 OUTER = 1_000_000
 """What a rank loses on its way into a nested resource: rules of the outer resource come first, in whatever order."""
@@ -177,7 +177,7 @@ class Selector:
 
     def decide(self, arrival: Arrival, true: frozenset[Item]) -> Arrival:
         """The same node, now that the predicates of all open items were asked; `true` are those that passed."""
-        here = {item._replace(step=item.step + 1) for item in true}
+        here = {_further(item) for item in true}
         return self._move(
             arrival.type, arrival.name, here, set(arrival.below), arrival.taken, arrival.selected
         )
@@ -197,11 +197,11 @@ class Selector:
             item = here.pop()
             way = self.ways[item.rule][item.way]
             if item.step == len(way):
-                if taken is None or item.rank < taken.rank:
+                if taken is None or item.rank <= taken.rank:
                     taken, selected = Taken(item.rank, item.rule), item.rule
                 continue
             step = way[item.step]
-            further = item._replace(step=item.step + 1)
+            further = _further(item)
             match step.kind:
                 case "child" | "below" | "any":
                     below.add(item)
@@ -235,7 +235,7 @@ class Selector:
         found = set()
         for item in arrival.below:
             step = self.step(item)
-            further = item._replace(step=item.step + 1)
+            further = _further(item)
             match step.kind:
                 case "child":
                     if step.name == child.name:
@@ -255,11 +255,21 @@ class Selector:
         """Items that can still win against the rule in effect, here or in a nested resource, or fail."""
         if taken is None:
             return frozenset(items)
-        if isinstance(self.rules[taken.rule].method, Remove) and type_ not in RESOURCE_TYPES:
-            return frozenset(item for item in items if item.rank < taken.rank)  # later rules find nothing there
-        if type_ in HOLDERS:
-            return frozenset(items)
+        rule = self.rules[taken.rule]
+        if isinstance(rule.method, Remove) and type_ not in RESOURCE_TYPES:
+            return frozenset(
+                item for item in items if item.rank < taken.rank
+            )  # later rules find nothing there
+        if isinstance(rule.method, Substitute):
+            # it works on each node that it selects, also on those that it has just replaced with the node above
+            return frozenset(item for item in items if item.rank <= taken.rank or self.fails(item))
+        if type_ in HOLDERS or (rule.strict and isinstance(rule.method, VALUE_METHODS)):
+            return frozenset(items)  # strict methods on values leave what stands beside them to later rules
         return frozenset(item for item in items if item.rank < taken.rank or self.fails(item))
+
+
+def _further(item: Item) -> Item:
+    return Item(item.rank, item.rule, item.way, item.step + 1)
 
 
 def _last_failing(way: Way) -> int:

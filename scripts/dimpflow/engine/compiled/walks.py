@@ -11,22 +11,7 @@ from dimpflow.engine.compiled.selection import Arrival, Selector, Taken
 from dimpflow.engine.methods import Tools
 from dimpflow.fhir.model import fields
 from dimpflow.fhir.table import PRIMITIVE, PRIMITIVE_TYPES, Element, type_name
-from dimpflow.ruleset.rules import (
-    CryptoHash,
-    DateShift,
-    Decrypt,
-    Encrypt,
-    Generalize,
-    Keep,
-    Method,
-    Perturb,
-    Pseudonymize,
-    Redact,
-    Remove,
-)
-
-VALUE_METHODS = (CryptoHash, Encrypt, Decrypt, DateShift, Perturb, Generalize, Pseudonymize)
-"""Methods that transform a value; in strict mode they leave what stands beside it to the rules that follow."""
+from dimpflow.ruleset.rules import VALUE_METHODS, Keep, Method, Pseudonymize, Redact
 
 
 class Walks:
@@ -36,10 +21,12 @@ class Walks:
         self.selector = selector
         self.tools = tools
         self.full = full
+        self._children: dict[Arrival, list[tuple[Element, Arrival]]] = {}
         self._busy: dict[Arrival, bool] = {}
         self._uniform: dict[Arrival, bool] = {}
         self._spared: dict[Arrival, bool] = {}
         self._removable: dict[Arrival, bool] = {}
+        self._replaceable: dict[Arrival, bool] = {}
 
     def method(self, arrival: Arrival) -> Method:
         """What is done to the node: the method in effect, Keep where there is none.
@@ -53,8 +40,14 @@ class Walks:
             return Redact()
         return method
 
-    def children(self, arrival: Arrival) -> Iterator[tuple[Element, Arrival]]:
+    def children(self, arrival: Arrival) -> list[tuple[Element, Arrival]]:
         """The children of a settled node, with how the walk reaches them (nested resources without their own rules)."""
+        known = self._children.get(arrival)
+        if known is None:
+            known = self._children[arrival] = list(self._arriving(arrival))
+        return known
+
+    def _arriving(self, arrival: Arrival) -> Iterator[tuple[Element, Arrival]]:
         if arrival.type in PRIMITIVE_TYPES:
             if not self.full:
                 return
@@ -93,6 +86,20 @@ class Walks:
         own rules never get to run)."""
         taken = arrival.taken
         return not self._search(arrival, self._removable, lambda node: _otherwise_taken(node, taken))
+
+    def replaceable(self, arrival: Arrival) -> bool:
+        """Whether a node can be replaced at once: no rule, not even the one in effect, does anything below it."""
+        taken = arrival.taken
+
+        def works(node: Arrival) -> bool:
+            return (
+                not node.settled
+                or node.type == "Resource"
+                or node.taken != taken
+                or node.selected is not None
+            )
+
+        return not any(self._search(child, self._replaceable, works) for _, child in self.children(arrival))
 
     def _spares_below(self, arrival: Arrival) -> bool:
         known = self._spared.get(arrival)

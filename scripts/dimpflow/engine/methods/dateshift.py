@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from operator import mul
 from typing import Any
 
-
 from dimpflow.engine.labels import PERTURB, REDACT
 from dimpflow.engine.methods.cache import Cache
 from dimpflow.engine.methods.place import DATES, Operation, Place, text_of
@@ -65,13 +64,10 @@ class Calendar:
         self.number = Cache(lambda text: _number(text, today))
         self.text = Cache(lambda number: date.fromordinal(number).isoformat())
         self.rest = {
-            "date": Cache(lambda text: None),
+            "date": Cache(lambda rest: None if rest else ""),
             "dateTime": Cache(_zeroed),
             "instant": Cache(_zeroed_instant),
         }
-        for rest in self.rest.values():
-            rest[""] = ""
-        self.rest["instant"][""] = "T00:00:00+00:00"
 
 
 def _number(text: str, today: date) -> int | None:
@@ -86,7 +82,9 @@ def _number(text: str, today: date) -> int | None:
 
 
 def _zeroed(rest: str) -> str | None:
-    """A time with zone, with its digits cleared; None if it is none."""
+    """A time with zone, with its digits cleared; '' for a day alone; None if it is no time."""
+    if not rest:
+        return ""
     match = _TIME.fullmatch(rest)
     if match is None:
         return None
@@ -95,6 +93,8 @@ def _zeroed(rest: str) -> str | None:
 
 
 def _zeroed_instant(rest: str) -> str | None:
+    if not rest:
+        return "T00:00:00+00:00"
     match = _TIME.fullmatch(rest)
     if match is None:
         return None

@@ -44,3 +44,12 @@ def explained(root: Node, process: Callable[[], bytes], rules: Sequence[Rule]) -
 
 def _all(node: Node) -> list[Node]:
     return [node, *(below for kid in node.kids for below in _all(kid))]
+
+
+def table(found: Sequence[Explained]) -> str:
+    """One line for each element: its path, what became of it, and the rule."""
+    lines = []
+    for one in found:
+        rule = f"rule {one.rule} ({one.rule_path}): {one.method}" if one.rule else "no rule"
+        lines.append(f"{one.path}\t{one.outcome}\t{rule}\n")
+    return "".join(lines)

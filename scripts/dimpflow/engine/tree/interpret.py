@@ -18,11 +18,7 @@ from dimpflow.fhirpath.evaluate import Function, compiled
 from dimpflow.fhirpath.items import Item
 from dimpflow.ruleset.rules import (
     METHOD_NAMES,
-    CryptoHash,
-    DateShift,
-    Decrypt,
-    Encrypt,
-    Generalize,
+    VALUE_METHODS,
     Keep,
     Method,
     Perturb,
@@ -32,8 +28,6 @@ from dimpflow.ruleset.rules import (
     RuleSet,
     Substitute,
 )
-
-_VALUE_METHODS = (CryptoHash, Encrypt, Decrypt, DateShift, Perturb, Generalize, Pseudonymize)
 
 
 class Interpreter:
@@ -131,7 +125,7 @@ class Interpreter:
             return
         if node.primitive:
             self._value(index, method, node, own)
-            if self.tools.strict and isinstance(method, _VALUE_METHODS):
+            if self.tools.strict and isinstance(method, VALUE_METHODS):
                 return
         for kid in kids:
             self._run(index, method, kid, own, context)

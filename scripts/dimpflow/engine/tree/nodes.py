@@ -30,7 +30,7 @@ class Node(Item):
     object that it was made from.
     """
 
-    __slots__ = ("at", "by_type", "element", "key", "kids", "kept_empty", "origin", "parent", "raw", "rule")
+    __slots__ = ("at", "by_type", "element", "kept_empty", "key", "kids", "origin", "parent", "raw", "rule")
 
     def __init__(
         self, key: str, element: Element | None, parent: Node | None, at: str, raw: Any = None
