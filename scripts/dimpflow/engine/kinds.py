@@ -14,6 +14,7 @@ _TYPE_AT = len(_HEAD)
 
 _STAY = 16
 """Resources that are decoded by the full model at once after one that did not fit the plain one."""
+_ALWAYS = 1 << 62
 
 Walk = Callable[[Node], int]
 
@@ -22,10 +23,12 @@ class Kind:
     """Resources of one type at one kind of place, in one model. walk: None where the rules need the tree; count: how many of
     them were de-identified."""
 
-    __slots__ = ("count", "decode", "empty", "type", "walk")
+    __slots__ = ("count", "decode", "empty", "head", "name", "type", "walk")
 
     def __init__(self, type_: str, full: bool, walk: Walk | None) -> None:
         self.type = type_
+        self.name = type_.encode()
+        self.head = _HEAD + self.name + b'"'
         self.decode = decoder(type_, full).decode
         self.walk = walk
         self.empty = struct(type_, full)()
@@ -40,6 +43,8 @@ class Kinds:
         self._plain: dict[bytes, Kind] = {}
         self._full: dict[bytes, Kind] = {}
         self._rich: dict[bytes, int] = {}
+        self._last: Kind | None = None
+        """A kind of the plain model that fitted; most files hold resources of one type."""
 
     def decode(self, data: bytes) -> tuple[Node, Kind]:
         """The decoded resource and its kind. LineError or msgspec's errors for what is no strict FHIR R4.
@@ -47,18 +52,30 @@ class Kinds:
         The plain model is tried first, except for some resources after one of that type that did not fit; both models
         give the same result.
         """
+        last = self._last
+        if last is not None and data.startswith(last.head):
+            try:
+                return last.decode(data), last
+            except msgspec.ValidationError:
+                self._last = None
+                return self._decode_full(data, last.name, _STAY)
         usual = data.startswith(_HEAD)
         name = data[_TYPE_AT : data.find(b'"', _TYPE_AT)] if usual else peek(data).encode()
         left = self._rich.get(name)
-        if not left:
-            kind = self._plain.get(name) or self._add(self._plain, name, full=False)
-            if kind.walk is not None:
-                try:
-                    return kind.decode(data), kind
-                except msgspec.ValidationError:
-                    left = _STAY
-            else:
-                left = 1 << 62  # the rules do not go with the plain model
+        if left:
+            return self._decode_full(data, name, left)
+        kind = self._plain.get(name) or self._add(self._plain, name, full=False)
+        if kind.walk is None:  # the rules do not go with the plain model
+            return self._decode_full(data, name, _ALWAYS)
+        try:
+            node = kind.decode(data)
+        except msgspec.ValidationError:
+            return self._decode_full(data, name, _STAY)
+        self._last = kind
+        return node, kind
+
+    def _decode_full(self, data: bytes, name: bytes, left: int) -> tuple[Node, Kind]:
+        """left: resources of this type, this one included, that are not tried with the plain model."""
         self._rich[name] = left - 1
         kind = self._full.get(name) or self._add(self._full, name, full=True)
         return kind.decode(data), kind
@@ -70,6 +87,7 @@ class Kinds:
     def leave_to_tree(self, data: bytes) -> None:
         """From now on, resources of this one's type need the tree."""
         name = peek(data).encode()
+        self._last = None
         for kinds in (self._plain, self._full):
             if name in kinds:
                 kinds[name].walk = None

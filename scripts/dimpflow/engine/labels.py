@@ -21,9 +21,9 @@ GENERALIZE = 128
 PSEUDONYMIZE = 256
 REMOVE = 512
 
-LEVEL = 16
+LEVEL = 10
 """Bits for one resource. What a rule of an outer resource does inside a nested one is noted LEVEL bits higher for each
-resource in between: it labels the outer one."""
+resource in between: it labels the outer one. (Three of them fit into what Python can calculate with fastest.)"""
 
 OWN = (1 << LEVEL) - 1 & ~GONE
 """All operations on a resource itself."""
@@ -76,12 +76,22 @@ def add_labels(resource: Node, operations: int) -> None:
             meta = _metas[operations] = struct("Meta")(security=codings(operations, set()))
         resource.meta = meta
         return
-    present = [] if resource.meta.security is UNSET else resource.meta.security
-    key = (operations, *[label.code for label in present])
+    present = resource.meta.security
+    if present is UNSET:
+        resource.meta.security = _added(operations, ())
+    elif len(present) == 1:
+        resource.meta.security = present + _added(operations, (present[0].code,))
+    else:
+        resource.meta.security = present + _added(operations, tuple([label.code for label in present]))
+
+
+def _added(operations: int, present: tuple[Any, ...]) -> list[Any]:
+    """The labels that are missing beside those with the codes that are present."""
+    key = (operations, present)
     missing = _missing.get(key)
     if missing is None:
         if len(_missing) > 1000:
             _missing.clear()
-        lower = {code.strip().lower() for code in key[1:] if code is not UNSET}
+        lower = {code.strip().lower() for code in present if code is not UNSET}
         missing = _missing[key] = codings(operations, lower)
-    resource.meta.security = present + missing or UNSET
+    return missing

@@ -4,20 +4,23 @@ import base64
 import binascii
 import re
 from datetime import date, datetime
-from functools import lru_cache
 
 INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])(0\d|1[0-3]|14(?=:00)):([0-5]\d))", re.ASCII
 )
-_USUAL = re.compile(r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\+(?:0\d|1[0-3]):[0-5]\d", re.ASCII)
+USUAL_TIME = re.compile(
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{0,6}[1-9])?\+(?:0\d|1[0-3]):[0-5]\d", re.ASCII
+)
+"""The time of an instant as most servers write it; nothing is to be changed there."""
+KNOWN_DAYS: set[str] = set()
+"""Days of the calendar that have come in an instant."""
+_MOST_DAYS = 50_000
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 _WHITE = str.maketrans("", "", " \t\r\n")
 
 
 def normal_instant(text: str) -> str | None:
     """An instant as it is always written: at most 7 digits of a second, no trailing zeros, `+00:00` for UTC. None if it is none."""
-    if _USUAL.fullmatch(text, 10) and _is_day(text[:10]):
-        return text  # as most servers write it
     match = INSTANT.fullmatch(text)
     if match is None:
         return None
@@ -26,18 +29,11 @@ def normal_instant(text: str) -> str | None:
         datetime.fromisoformat(moment)
     except ValueError:
         return None
+    if len(KNOWN_DAYS) < _MOST_DAYS:
+        KNOWN_DAYS.add(moment[:10])
     fraction = (fraction or "")[:7].rstrip("0")
     zone = "+00:00" if sign is None or (hours, minutes) == ("00", "00") else f"{sign}{hours}:{minutes}"
     return f"{moment}{'.' if fraction else ''}{fraction}{zone}"
-
-
-@lru_cache(50_000)
-def _is_day(text: str) -> bool:
-    """Whether a text is a day of the calendar."""
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def instant_of(text: str) -> str | None:
@@ -54,10 +50,11 @@ def instant_of(text: str) -> str | None:
 
 def normal_base64(text: str) -> str | None:
     """Base64 without white space; None if it is none."""
-    text = text.translate(_WHITE) if not text.isalnum() else text
+    if " " in text or not text.isprintable():
+        text = text.translate(_WHITE)
     try:
-        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+        binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeEncodeError):
         return None
-    written = base64.b64encode(data).decode()
-    return text if written == text else written
+    # only the last four characters can be written in more than one way
+    return text[:-4] + base64.b64encode(binascii.a2b_base64(text[-4:])).decode()

@@ -12,7 +12,7 @@ from dimpflow.engine.compiled.reads import ANYTHING, Names, reads
 from dimpflow.engine.compiled.selection import HOLDERS, Arrival, Item, Taken
 from dimpflow.engine.compiled.walks import Walks
 from dimpflow.engine.methods import needs_node
-from dimpflow.engine.methods.perturb import NUMBERS, QUANTITIES
+from dimpflow.engine.methods.perturb import QUANTITIES
 from dimpflow.engine.methods.substitute import fits_plain
 from dimpflow.fhir.table import PRIMITIVE_TYPES, RESOURCE_TYPES
 from dimpflow.fhirpath.ast import Expression
@@ -97,12 +97,9 @@ class Analysis:
             and not self.walks.removable(node)
         ):
             return f"{title} removes a resource in which an earlier rule does something"
-        if (
-            isinstance(method, Perturb)
-            and self.walks.full
-            and (node.type in QUANTITIES or node.type in NUMBERS)
-        ):
-            return f"{title} perturbs a number that may have an extension"
+        if isinstance(method, Perturb) and self.walks.full and node.type in QUANTITIES:
+            if any(e.name == "value" and not child.settled for e, child in self.walks.children(node)):
+                return f"{title} perturbs a quantity whose value another rule may take"
         if isinstance(method, Generalize) and primitive and node.below and needs_node(method):
             return f"{title} looks at what another rule may have changed"
         return ""

@@ -14,6 +14,7 @@ from dimpflow.engine.methods.place import Place, check_number, checked
 from dimpflow.engine.refusals import check_places
 from dimpflow.errors import LineError
 from dimpflow.fhir.model import Node, fields, has_sibling, sibling
+from dimpflow.fhir.primitives import KNOWN_DAYS, USUAL_TIME
 from dimpflow.fhir.table import PRIMITIVE, Element
 
 Check = Callable[[Node], None]
@@ -34,6 +35,8 @@ class Checks:
             "number": check_number,
             "instant": checked(Place("", "instant", "")),
             "base64": checked(Place("", "base64Binary", "")),
+            "days": KNOWN_DAYS,
+            "usual": USUAL_TIME.fullmatch,
             "nested": nested,
             "choice": _choice,
             "places": check_places,
@@ -124,6 +127,11 @@ class Checks:
         form = {"instant": "instant", "base64Binary": "base64"}.get(element.type)
         if form is None:
             return []
+        if element.type == "instant" and not element.many:
+            return [
+                f"x = {place}",
+                f"if x is not U and not (x[:10] in days and usual(x, 10)): {place} = instant(x)",
+            ]
         if element.many:
             changed = f"[x if x is None else {form}(x) for x in {place}]"
             return [f"if {place} is not U: {place} = {changed}"]

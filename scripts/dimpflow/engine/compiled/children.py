@@ -11,11 +11,12 @@ from dimpflow.engine.items import ValueItem
 from dimpflow.engine.labels import GONE, REMOVE
 from dimpflow.engine.methods import Place, Work, work_of
 from dimpflow.engine.methods.cache import Cache
+from dimpflow.engine.methods.perturb import NUMBERS
 from dimpflow.engine.methods.place import Operation, checked, place_of
 from dimpflow.engine.methods.redact import clear
 from dimpflow.fhir.model import Node, has_sibling, sibling
 from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, Element
-from dimpflow.ruleset.rules import Keep, Redact, Remove, Substitute
+from dimpflow.ruleset.rules import Keep, Perturb, Redact, Remove, Substitute
 
 if TYPE_CHECKING:
     from dimpflow.engine.compiled.compile import Compiler
@@ -48,6 +49,9 @@ class Children:
         if not walks.busy(child):
             return compiler.checks.part(element, "o")
         walk = compiler.name(child) if child.settled else compiler.asking(child)
+        if not walks.vanishes(child):
+            loop = f"for x in v: r |= {walk}(x)" if element.many else f"r |= {walk}(v)"
+            return [f"v = o.{element.attr}", "if v is not U:", f"    {loop}"]
         if element.many:
             return [
                 f"v = o.{element.attr}",
@@ -94,7 +98,7 @@ class Children:
         lines = [f"v = o.{element.attr}", "if v is not U:", f"    y, q = {nested}(v)"]
         if compiler.tools.strict and parent.type == "Bundle.entry":
             # an entry without its resource would still name it
-            lines.append(f"    if q & {GONE}: return r | q")
+            lines.append(f"    e = q & {GONE}")
         return [*lines, f"    o.{element.attr} = U if q & {GONE} else y", f"    r |= q & ~{GONE}"]
 
     def _drop(self, element: Element, child: Arrival, checks: list[str]) -> list[str]:
@@ -217,7 +221,8 @@ class Children:
             check=checked(place),
             level=compiler.level(arrival),
             remove=REMOVE << compiler.level(arrival) if isinstance(method, Remove) else 0,
-            beside=self._beside(arrival) if compiler.full else None,
+            beside=self._beside(arrival, walks.beside(arrival)) if compiler.full else None,
+            aside=self._beside(arrival, walks.aside(arrival, PRIMITIVE)) if self._perturbs(arrival) else None,
             matched=None
             if arrival.selected is None
             else _counter(compiler.counters.matched, arrival.selected),
@@ -226,10 +231,15 @@ class Children:
             else _counter(compiler.counters.changed, rule),
         )
 
-    def _beside(self, arrival: Arrival) -> Callable[[Node], int]:
+    def _perturbs(self, arrival: Arrival) -> bool:
+        """Whether a number is perturbed beside which something may stand that then is not."""
+        compiler = self.compiler
+        perturbed = isinstance(compiler.walks.method(arrival), Perturb) and arrival.type in NUMBERS
+        return perturbed and compiler.full and not compiler.tools.strict
+
+    def _beside(self, arrival: Arrival, other: Arrival) -> Callable[[Node], int]:
         """The walk of what stands beside a primitive, or at least its check."""
         compiler = self.compiler
-        other = compiler.walks.beside(arrival)
         replaced = isinstance(compiler.walks.method(arrival), Substitute)
         if compiler.walks.busy(other) and not replaced:
             return compiler.walk(other)

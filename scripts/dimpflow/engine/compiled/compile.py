@@ -17,13 +17,14 @@ from dimpflow.engine.compiled.walks import Walks
 from dimpflow.engine.labels import CRYPTO_HASH, ENCRYPT, GONE, LEVEL
 from dimpflow.engine.methods import BITS, Context, Tools
 from dimpflow.engine.methods.cache import Cache
+from dimpflow.engine.methods.perturb import QUANTITIES
 from dimpflow.engine.methods.place import Place
 from dimpflow.engine.methods.substitute import replacement
 from dimpflow.engine.run_state import Counters, Subject
 from dimpflow.errors import LineError, RuleSetError
 from dimpflow.fhir.model import Node, fields, has_sibling, sibling, struct
 from dimpflow.fhir.table import RESOURCE_TYPES, Element
-from dimpflow.ruleset.rules import CryptoHash, Pseudonymize, Redact, Remove, Substitute
+from dimpflow.ruleset.rules import CryptoHash, Perturb, Pseudonymize, Redact, Remove, Substitute
 
 Walk = Callable[[Node], int]
 Nested = Callable[[Any], tuple[Any, int]]
@@ -178,21 +179,47 @@ class Compiler:
             check = self.check(arrival.type)
             return [*check, *self.counts(arrival, worked=True), f"return {self.bit(arrival) | GONE}"]
         lines = ["r = 0", *self.checks.own(arrival.type, "o")]
+        entry = self.tools.strict and arrival.type == "Bundle.entry"  # it goes with its resource
+        lines += ["e = 0"] if entry else []
         itself = isinstance(method, Remove) and inner
         lines += self._removed_itself(arrival) if itself else self.counts(arrival, worked=removed)
-        for element, child in self.walks.children(arrival):
-            lines += self.children.source(arrival, element, child)
+        lines += self._perturbed(arrival) if isinstance(method, Perturb) else self._parts(arrival)
         if isinstance(method, Pseudonymize) and method.value_from:
             lines += self._text(arrival, method)
         if removed:  # once the rules before it have done their work
             return [*lines, f"return r | {self.bit(arrival) | GONE}"]
+        if not entry and not self.walks.vanishes(arrival):
+            return [*lines, "return r"]
         if resource:
             gone = f" | ({GONE} if S.depth else 0)" if itself and self.tools.strict else ""
             return [*lines, f"return r{gone}"]
-        empty = self.bind("empty", struct(arrival.type, self.full)())
+        empty, left = self.bind("empty", struct(arrival.type, self.full)()), "r | e" if entry else "r"
         if isinstance(method, Redact):  # only this takes out what came empty
-            return [*lines, f"return r | {self.bit(arrival) | GONE} if o == {empty} else r"]
-        return [*lines, f"return r | {GONE} if r & {self.clearing} and o == {empty} else r"]
+            return [*lines, f"return r | {self.bit(arrival) | GONE} if o == {empty} else {left}"]
+        return [*lines, f"return r | {GONE} if r & {self.clearing} and o == {empty} else {left}"]
+
+    def _parts(self, arrival: Arrival) -> list[str]:
+        """Source for all children of a node."""
+        return [
+            line
+            for element, child in self.walks.children(arrival)
+            for line in self.children.source(arrival, element, child)
+        ]
+
+    def _perturbed(self, arrival: Arrival) -> list[str]:
+        """A quantity whose value is perturbed: nothing else in it is then; only the full model has other numbers there."""
+        value = next((child for e, child in self.walks.children(arrival) if e.name == "value"), None)
+        if not self.full or arrival.type not in QUANTITIES or value is None or value.taken != arrival.taken:
+            return self._parts(arrival)
+        lines = []
+        for element, child in self.walks.children(self.walks.aside(arrival)):
+            lines += self.children.source(arrival, element, value if element.name == "value" else child)
+        return [
+            "if o.value is not U:",
+            *("    " + line for line in lines),
+            "else:",
+            *("    " + line for line in self._parts(arrival)),
+        ]
 
     def _removed_itself(self, arrival: Arrival) -> list[str]:
         """A resource that a rule of its own removes: the outermost one is emptied; strictly, another one is taken out, which the

@@ -33,6 +33,7 @@ def action(
     level: int,
     remove: int,
     beside: Callable[[Node], int] | None,
+    aside: Callable[[Node], int] | None,
     matched: Callable[[], None] | None,
     changed: Callable[[], None] | None,
 ) -> Action:
@@ -40,7 +41,7 @@ def action(
 
     work: None leaves the value; check: what a value has to pass first; level: by how many bits its operations are moved;
     remove: everything goes at once, and this is recorded; beside: the walk of what stands beside, None if there is nothing to
-    do there.
+    do there; aside: the same, where a value was there.
     """
 
     def act(value: Any, other: Any) -> tuple[Any, Any, int]:
@@ -56,7 +57,7 @@ def action(
             if changed is not None:
                 changed()
         if beside is not None and not absent(other):
-            done = beside(other)
+            done = (aside if aside is not None and present else beside)(other)
             if done & GONE:
                 other = UNSET
             operations |= done & ~GONE

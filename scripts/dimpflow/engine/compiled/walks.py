@@ -11,7 +11,16 @@ from dimpflow.engine.compiled.selection import Arrival, Selector, Taken
 from dimpflow.engine.methods import Tools
 from dimpflow.fhir.model import fields
 from dimpflow.fhir.table import PRIMITIVE, PRIMITIVE_TYPES, Element, type_name
-from dimpflow.ruleset.rules import VALUE_METHODS, Keep, Method, Pseudonymize, Redact
+from dimpflow.ruleset.rules import (
+    VALUE_METHODS,
+    CryptoHash,
+    Decrypt,
+    Encrypt,
+    Keep,
+    Method,
+    Pseudonymize,
+    Redact,
+)
 
 
 class Walks:
@@ -27,6 +36,7 @@ class Walks:
         self._spared: dict[Arrival, bool] = {}
         self._removable: dict[Arrival, bool] = {}
         self._replaceable: dict[Arrival, bool] = {}
+        self._vanishing: dict[Arrival, bool] = {}
 
     def method(self, arrival: Arrival) -> Method:
         """What is done to the node: the method in effect, Keep where there is none.
@@ -64,6 +74,13 @@ class Walks:
             taken = None
         return Arrival(PRIMITIVE, "", primitive.below, taken, None, frozenset())
 
+    def aside(self, arrival: Arrival, type_: str = "") -> Arrival:
+        """A node, or what stands beside a value, of which the rule in effect wants nothing more: what it has perturbed is done."""
+        assert arrival.taken is not None
+        rank = arrival.taken.rank
+        earlier = frozenset(item for item in arrival.below if item.rank < rank)
+        return Arrival(type_ or arrival.type, arrival.name, earlier, None, None, frozenset())
+
     def busy(self, arrival: Arrival) -> bool:
         """Whether the walk has anything to do at the node or below it, beside checking values."""
         return self._search(arrival, self._busy, self._acts)
@@ -86,6 +103,17 @@ class Walks:
         own rules never get to run)."""
         taken = arrival.taken
         return not self._search(arrival, self._removable, lambda node: _otherwise_taken(node, taken))
+
+    def vanishes(self, arrival: Arrival) -> bool:
+        """Whether nothing may be left of a node."""
+        return self._search(arrival, self._vanishing, self._may_clear)
+
+    def _may_clear(self, node: Arrival) -> bool:
+        method = self.method(node)
+        hashed = isinstance(method, CryptoHash) and method.truncate != 0
+        if self.tools.strict and node.type == "Resource":
+            return True  # what is removed takes the entry along
+        return not node.settled or not (hashed or isinstance(method, Keep | Encrypt | Decrypt))
 
     def replaceable(self, arrival: Arrival) -> bool:
         """Whether a node can be replaced at once: no rule, not even the one in effect, does anything below it."""
