@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rules", type=Path, required=True, help="rule set (anonymization.yaml)")
     parser.add_argument("--explain", action="store_true", help="print which rule took each element instead")
-    parser.add_argument("--decrypt", action="store_true", help="turn back what `encrypt` rules did, nothing else")
+    parser.add_argument(
+        "--decrypt", action="store_true", help="turn back what `encrypt` rules did, nothing else"
+    )
     parser.add_argument(
         "--mode", choices=["compat", "strict"], help="default: strict for config/rulesets, else compat"
     )
@@ -75,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="override a setting of all rules, for example domain-prefix=study-42-",
     )
-    parser.add_argument("--unmatched", choices=["keep", "redact"], default="keep", help="elements that no rule reaches")
+    parser.add_argument(
+        "--unmatched", choices=["keep", "redact"], default="keep", help="elements that no rule reaches"
+    )
     parser.add_argument("--no-labels", action="store_true", help="add no security labels")
     parser.add_argument("--name", default="<stdin>", help="what error messages call the input")
     return parser

@@ -121,8 +121,7 @@ class Engine:
             return self._treed(data)
         subject = self._subject
         if subject.needed:
-            subject.reset()
-            subject.enter(node, kind.type, contained=False)
+            subject.begin(node, kind.type)
         operations = kind.walk(node)
         if self._labels and operations:
             add_labels(node, operations)
@@ -136,7 +135,7 @@ class Engine:
         return done
 
     def _interpret(self, root: Node) -> bytes:
-        self._subject.reset()
+        self._subject.begin(root.origin, root.key)
         try:
             self._interpreter.process(root)
             return write(root)

@@ -14,7 +14,6 @@ _TYPE_AT = len(_HEAD)
 
 _STAY = 16
 """Resources that are decoded by the full model at once after one that did not fit the plain one."""
-_ALWAYS = 1 << 62
 
 Walk = Callable[[Node], int]
 
@@ -23,16 +22,25 @@ class Kind:
     """Resources of one type at one kind of place, in one model. walk: None where the rules need the tree; count: how many of
     them were de-identified."""
 
-    __slots__ = ("count", "decode", "empty", "head", "name", "type", "walk")
+    __slots__ = ("count", "decode", "empty", "type", "walk")
 
     def __init__(self, type_: str, full: bool, walk: Walk | None) -> None:
         self.type = type_
-        self.name = type_.encode()
-        self.head = _HEAD + self.name + b'"'
         self.decode = decoder(type_, full).decode
         self.walk = walk
         self.empty = struct(type_, full)()
         self.count = 0
+
+
+class _Models:
+    """A type's two kinds. left: resources that are not tried with the plain model."""
+
+    __slots__ = ("full", "left", "plain")
+
+    def __init__(self) -> None:
+        self.plain: Kind | None = None
+        self.full: Kind | None = None
+        self.left = 0
 
 
 class Kinds:
@@ -40,11 +48,7 @@ class Kinds:
 
     def __init__(self, walk_of: Callable[[str, bool], Walk | None]) -> None:
         self._walk_of = walk_of
-        self._plain: dict[bytes, Kind] = {}
-        self._full: dict[bytes, Kind] = {}
-        self._rich: dict[bytes, int] = {}
-        self._last: Kind | None = None
-        """A kind of the plain model that fitted; most files hold resources of one type."""
+        self._types: dict[bytes, _Models] = {}
 
     def decode(self, data: bytes) -> tuple[Node, Kind]:
         """The decoded resource and its kind. LineError or msgspec's errors for what is no strict FHIR R4.
@@ -52,49 +56,47 @@ class Kinds:
         The plain model is tried first, except for some resources after one of that type that did not fit; both models
         give the same result.
         """
-        last = self._last
-        if last is not None and data.startswith(last.head):
+        models = self._types.get(data[_TYPE_AT : data.find(b'"', _TYPE_AT)])
+        if models is None or not data.startswith(_HEAD):
+            models = self._unusual(data)
+        kind = models.plain
+        if kind is not None and not models.left:
             try:
-                return last.decode(data), last
+                return kind.decode(data), kind
             except msgspec.ValidationError:
-                self._last = None
-                return self._decode_full(data, last.name, _STAY)
-        usual = data.startswith(_HEAD)
-        name = data[_TYPE_AT : data.find(b'"', _TYPE_AT)] if usual else peek(data).encode()
-        left = self._rich.get(name)
-        if left:
-            return self._decode_full(data, name, left)
-        kind = self._plain.get(name) or self._add(self._plain, name, full=False)
-        if kind.walk is None:  # the rules do not go with the plain model
-            return self._decode_full(data, name, _ALWAYS)
-        try:
-            node = kind.decode(data)
-        except msgspec.ValidationError:
-            return self._decode_full(data, name, _STAY)
-        self._last = kind
-        return node, kind
-
-    def _decode_full(self, data: bytes, name: bytes, left: int) -> tuple[Node, Kind]:
-        """left: resources of this type, this one included, that are not tried with the plain model."""
-        self._rich[name] = left - 1
-        kind = self._full.get(name) or self._add(self._full, name, full=True)
+                models.left = _STAY
+        models.left -= 1
+        kind = models.full
+        if kind is None:
+            kind = models.full = self._kind(data, full=True)
         return kind.decode(data), kind
 
     def kinds(self) -> list[Kind]:
         """All kinds that have come."""
-        return [*self._plain.values(), *self._full.values()]
+        return [kind for models in self._types.values() for kind in (models.plain, models.full) if kind]
 
     def leave_to_tree(self, data: bytes) -> None:
         """From now on, resources of this one's type need the tree."""
-        name = peek(data).encode()
-        self._last = None
-        for kinds in (self._plain, self._full):
-            if name in kinds:
-                kinds[name].walk = None
+        models = self._types[peek(data).encode()]
+        models.plain, models.left = None, 0
+        if models.full is None:
+            models.full = self._kind(data, full=True)
+        models.full.walk = None
 
-    def _add(self, kinds: dict[bytes, Kind], name: bytes, *, full: bool) -> Kind:
-        type_ = name.decode(errors="replace")
-        if type_ not in RESOURCE_TYPES:
-            raise LineError("not a FHIR R4 resource")
-        kind = kinds[name] = Kind(type_, full, self._walk_of(type_, full))
-        return kind
+    def _unusual(self, data: bytes) -> _Models:
+        """A resource whose type comes for the first time, or does not stand first."""
+        name = peek(data).encode()
+        models = self._types.get(name)
+        if models is None:
+            if name.decode() not in RESOURCE_TYPES:
+                raise LineError("not a FHIR R4 resource")
+            models = self._types[name] = _Models()
+            kind = self._kind(data, full=False)
+            models.plain = (
+                kind if kind.walk is not None else None
+            )  # else the rules do not go with the plain model
+        return models
+
+    def _kind(self, data: bytes, *, full: bool) -> Kind:
+        type_ = peek(data)
+        return Kind(type_, full, self._walk_of(type_, full))

@@ -30,7 +30,7 @@ class Subject:
 
     id: its id as it came; identity: type and id, for seeds; patient: whose it is (strict date shift); depth: 0 for the
     outermost resource. A rule that shifts dates sees the outermost id as the rules before it left it: `root_old` until the
-    rule with the index `root_rule` has run, `root_new` from then on.
+    rule with the index `root_rule` has run, `root_new` from then on; compiled walks write both.
     """
 
     def __init__(self, rule_set: RuleSet) -> None:
@@ -39,57 +39,54 @@ class Subject:
         shifts = any(isinstance(m, DateShift) for m in methods) and parameters.shift_offset is None
         self.needs_root = shifts and not strict and not parameters.shift_prefix
         self._needs_patient = shifts and strict
+        self._needs_identity = any(isinstance(m, Encrypt | Perturb) for m in methods)
         self.needed = (
             self.needs_root
             or self._needs_patient
-            or any(isinstance(m, Encrypt | Perturb | Remove) for m in methods)
+            or self._needs_identity
+            or any(isinstance(m, Remove) for m in methods)
             or any(isinstance(m, Pseudonymize) and m.value_from for m in methods)
         )
-        self.reset()
-
-    def reset(self) -> None:
-        """Before an outermost resource."""
         self.depth = -1
         self.id: str | None = None
         self.identity = ""
         self.patient = ""
-        self.root_old = self.root_new = ""
+        self.root_old: Any = UNSET
+        self.root_new: Any = UNSET
         self.root_rule = -1
 
-    def enter(self, node: Node, type_: str, *, contained: bool) -> Saved:
-        """At the beginning of a resource; gives what `leave` wants."""
-        id_ = None if node.id is UNSET else node.id.strip()
-        return self.enter_as(id_, type_, self.patient_of(node, type_), contained=contained)
+    def begin(self, node: Node, type_: str) -> None:
+        """At the beginning of an outermost resource."""
+        self.depth = 0
+        self.root_old = self.root_new = node.id
+        self.root_rule = -1
+        id_ = self.id = None if node.id is UNSET else node.id.strip()
+        if self._needs_identity:
+            self.identity = f"{type_}/{id_ or ''}"
+        if self._needs_patient:
+            self.patient = self.patient_of(node, type_)
 
-    def enter_as(self, id_: str | None, type_: str, patient: str, *, contained: bool) -> Saved:
-        """The same, for whoever holds resources in another form."""
+    def enter(self, node: Node, type_: str, *, contained: bool) -> Saved:
+        """At the beginning of a nested resource; gives what `leave` wants."""
         saved = (self.depth, self.id, self.identity, self.patient)
         self.depth += 1
-        self.id = id_
+        id_ = self.id = None if node.id is UNSET else node.id.strip()
         own = f"{type_}/{id_ or ''}"
         self.identity = f"{self.identity}#{own}" if contained else own
         if not contained:
-            self.patient = patient
-        if not self.depth:
-            self.root_old = self.root_new = id_ or ""
-            self.root_rule = -1
+            self.patient = self.patient_of(node, type_)
         return saved
 
     def leave(self, saved: Saved) -> None:
         """At the end of a resource."""
         self.depth, self.id, self.identity, self.patient = saved
 
-    def root_is(self, id_: Any, rule: int) -> None:
-        """The outermost resource's id after the rule that took it (-1: none did)."""
-        self.root_new = "" if id_ is UNSET else id_.strip()
-        self.root_rule = rule
-
     def prefix(self, level: int, rule: int) -> Callable[[], str]:
         """The outermost id as a rule sees it that belongs to the resource `level` levels out."""
 
         def find() -> str:
-            before = self.depth == level and rule < self.root_rule
-            return self.root_old if before or self.root_rule < 0 else self.root_new
+            id_ = self.root_old if rule < self.root_rule and self.depth == level else self.root_new
+            return "" if id_ is UNSET else id_
 
         return find
 

@@ -1,15 +1,16 @@
 """What stays in clear: identifying elements and free text that no rule takes, in findings that a person can read."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from dimpflow.engine.compiled.reads import ANYTHING, reads
+from dimpflow.engine.compiled.selection import ways_of
 from dimpflow.fhir.table import RESOURCE_TYPES, elements, is_type
 from dimpflow.lint import identifying as kinds
 from dimpflow.lint.findings import Finding, listed, numbered
 from dimpflow.lint.leaves import Clear, Leaf, Leaves
-from dimpflow.lint.survey import TYPES, Survey
+from dimpflow.lint.survey import TYPES, Effort, Survey
 from dimpflow.ruleset.reach import selected_types
 from dimpflow.ruleset.rules import Rule
 
@@ -56,26 +57,32 @@ _USUAL = (
 """Resource types that most data consist of: their elements are listed first."""
 
 
-def stays_in_clear(survey: Survey) -> Iterator[Finding]:
+def _in_clear(surveys: Sequence[Survey], *, conditions: bool) -> dict[Leaf, Clear]:
+    """What no rule takes; all surveys find the same, but each only the conditions of its own rules. TooMuch if it takes too
+    long; without looking at the conditions it never does."""
+    effort = Effort(30_000)  # these are the quickest steps
+    for survey in surveys:
+        survey.allow(effort)
+    if not conditions:
+        return Leaves(surveys[0], frozenset()).in_clear()
+    first, *others = [Leaves(survey, survey.wanted).in_clear() for survey in surveys]
+    for leaf, clear in first.items():
+        first[leaf] = clear._replace(unless=clear.unless.union(*(other[leaf].unless for other in others)))
+    return first
+
+
+def stays_in_clear(surveys: Sequence[Survey], *, conditions: bool) -> Iterator[Finding]:
     """One note for each data type and kind of element, and one for each kind of element that resource types have of their own."""
     groups: dict[tuple[str, str], dict[Leaf, Clear]] = {}
-    for leaf, clear in Leaves(survey).in_clear().items():
-        type_ = (
-            ""
-            if leaf.owner in RESOURCE_TYPES or leaf.kind == kinds.DEFINITION or "." in leaf.owner
-            else leaf.owner
-        )
-        groups.setdefault((type_, leaf.kind), {})[leaf] = clear
-    general = [survey.rules[i] for i in sorted(survey.selector.general)]
+    for leaf, clear in _in_clear(surveys, conditions=conditions).items():
+        shared = not (leaf.owner in RESOURCE_TYPES or leaf.kind == kinds.DEFINITION or "." in leaf.owner)
+        groups.setdefault((leaf.owner if shared else "", leaf.kind), {})[leaf] = clear
+    general = [rule for rule in surveys[0].rules if ways_of(rule) is None]
     for (type_, kind), leaves in groups.items():
-        yield (
-            _of_data_type(survey, type_, leaves, general)
-            if type_
-            else _of_resources(survey, kind, leaves, general)
-        )
+        yield _of_data_type(type_, leaves, general) if type_ else _of_resources(kind, leaves, general)
 
 
-def _of_data_type(survey: Survey, type_: str, leaves: dict[Leaf, Clear], general: list[Rule]) -> Finding:
+def _of_data_type(type_: str, leaves: dict[Leaf, Clear], general: list[Rule]) -> Finding:
     kind = next(iter(leaves)).kind
     names = list(dict.fromkeys(leaf.name for leaf in leaves))
     path = f"nodesByType('{type_}')"
@@ -86,41 +93,26 @@ def _of_data_type(survey: Survey, type_: str, leaves: dict[Leaf, Clear], general
         else:
             what += f" ({', '.join(names)})"
     types = {t for clear in leaves.values() for t in clear.types}
-    return _finding(
-        survey,
-        path,
-        what,
-        f"in {_number(types)}",
-        _KINDS[kind].remedy.format(path=path, more=""),
-        leaves,
-        general,
-    )
+    remedy = _KINDS[kind].remedy.format(path=path, more="")
+    return _finding(path, f"{what}, in {_number(types)}", remedy, leaves, general)
 
 
-def _of_resources(survey: Survey, kind: str, leaves: dict[Leaf, Clear], general: list[Rule]) -> Finding:
+def _of_resources(kind: str, leaves: dict[Leaf, Clear], general: list[Rule]) -> Finding:
     what, remedy = _KINDS[kind]
     paths = list(dict.fromkeys(map(_path, sorted(leaves, key=_usual_first))))
     where = f"in {len(paths)} elements" if len(paths) > 1 else "in one element"
     if kind == kinds.ID and len(paths) == len(TYPES):
         paths, where = ["Resource.id"], "in all resource types"
     remedy = remedy.format(path=paths[0], more=" and so on" if len(paths) > 1 else "")
-    return _finding(survey, listed(paths), what, where, remedy, leaves, general)
+    return _finding(listed(paths), f"{what}, {where}", remedy, leaves, general)
 
 
-def _finding(
-    survey: Survey,
-    path: str,
-    what: str,
-    where: str,
-    remedy: str,
-    leaves: dict[Leaf, Clear],
-    general: list[Rule],
-) -> Finding:
-    reason = f"{what}: no rule takes it {where}"
+def _finding(path: str, what: str, remedy: str, leaves: dict[Leaf, Clear], general: list[Rule]) -> Finding:
+    reason = what
     if all(clear.unless for clear in leaves.values()):
-        rules = {survey.rules[i].number for clear in leaves.values() for i in clear.unless}
+        rules = {number for clear in leaves.values() for number in clear.unless}
         conditions = "a condition" if len(rules) > 1 else "the condition"
-        reason = f"{what}: it stays {where}, unless {conditions} of {numbered(rules)} holds"
+        reason += f", unless {conditions} of {numbered(rules)} holds"
     reaching = [
         rule.number
         for rule in general

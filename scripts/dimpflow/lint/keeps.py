@@ -29,19 +29,19 @@ _DEEPEST = 4
 """Elements in elements of a kept node that are looked at."""
 
 
-def lets_through(survey: Survey, rule: Rule, nodes: Collection[Arrival]) -> Finding | None:
-    """The identifying elements that a `keep` rule lets through, on the nodes that it selects."""
+def lets_through(survey: Survey, rule: Rule, nodes: Collection[Arrival]) -> Iterator[Finding]:
+    """The identifying elements that a `keep` rule lets through, on the nodes that it selects, in one finding."""
     found: dict[str, str] = {}
     for node in nodes:
         if node.type not in PRIMITIVE_TYPES and not (node.type == "Extension" and _names_the_extension(rule)):
             for path in _Kept(survey, node).paths(node, "", ()):
                 found.setdefault(path, node.type)
     if not found:
-        return None
+        return
     names = sorted(found, key=lambda path: path == "extension")  # it says the least
     if "extension" in found:
         names = [path for path in names if not path.endswith(".extension")]
-    return of_rule(
+    yield of_rule(
         "warning",
         rule,
         "keeps-identifier",

@@ -11,7 +11,7 @@ from dimpflow.engine.compiled.selection import Arrival
 from dimpflow.engine.methods.place import DATES
 from dimpflow.fhir.table import Element
 from dimpflow.lint.identifying import EXTENSION, kind_of
-from dimpflow.lint.survey import TYPES, State, Survey
+from dimpflow.lint.survey import TYPES, Rules, State, Survey
 from dimpflow.ruleset.rules import DateShift, Keep, Perturb
 
 
@@ -26,8 +26,8 @@ class Leaf(NamedTuple):
 
 
 class Clear(NamedTuple):
-    """Where a leaf is in clear. unless: rules of whose conditions one has to hold for the leaf not to be; none if that is not
-    so everywhere."""
+    """Where a leaf is in clear. unless: numbers of rules, of whose conditions one has to hold for the leaf not to be; none if
+    that is not so everywhere."""
 
     types: list[str]
     unless: frozenset[int]
@@ -44,11 +44,11 @@ _Left = tuple[Leaf, frozenset[int]]
 
 
 class Leaves:
-    """The walk; what was found out about a node once serves all resource types."""
+    """The walk; what was found out about a node once serves all resource types. asked: rules whose predicates to look at."""
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: Survey, asked: Rules) -> None:
         self.survey = survey
-        self._all = frozenset(range(len(survey.rules)))
+        self.asked = asked
         self._known: dict[_Node, tuple[list[_Left], list[_Node]]] = {}
 
     def in_clear(self) -> dict[Leaf, Clear]:
@@ -73,7 +73,7 @@ class Leaves:
     def _node(self, arrival: Arrival, others: Iterable[State]) -> _Node:
         states = [state for other in others for state in self.survey.answers(*other)]
         if not arrival.settled:
-            states += list(self.survey.answers(arrival, self._all))[1:]
+            states += list(self.survey.answers(arrival, self.asked))[1:]
         kept = (s for s in states if self._takes(s) or self.survey.goes_on(*s))
         return _Node(self.survey.unanswered(arrival), frozenset(kept))
 
@@ -123,7 +123,7 @@ class Leaves:
     def _unless(self, leaf: _Node, element: Element) -> frozenset[int]:
         """Rules that take the leaf if a condition holds, and do something to it."""
         return frozenset(
-            arrival.taken.rule
+            self.survey.rules[arrival.taken.rule].number
             for arrival, rules in leaf.otherwise
             if arrival.taken is not None
             and arrival.taken.rule in rules

@@ -10,8 +10,8 @@ from dimpflow.lint.findings import Finding, in_order, of_rule
 from dimpflow.lint.keeps import lets_through
 from dimpflow.lint.keys import keys
 from dimpflow.lint.settings import idle_settings, parameters_in, weak_settings
-from dimpflow.lint.shadows import same_paths, shadowed
-from dimpflow.lint.survey import Survey
+from dimpflow.lint.shadows import Shadows, same_paths
+from dimpflow.lint.survey import Effort, Sightings, TooMuch, surveys
 from dimpflow.ruleset.load import UNMATCHED
 from dimpflow.ruleset.reach import why_never
 from dimpflow.ruleset.rules import Keep, RuleSet
@@ -34,45 +34,62 @@ def _findings(rule_set: RuleSet, document: Mapping[str, Any]) -> Iterator[Findin
         yield from weak_settings(rule)
         if not rule_set.options.strict:
             yield from traps(rule)
-    survey = Survey(rule_set, rule_set.rules)
-    yield from _of_rules(rule_set, survey)
-    yield from stays_in_clear(survey)
+    yield from _of_rules(rule_set)
 
 
-def _of_rules(rule_set: RuleSet, survey: Survey) -> Iterator[Finding]:
+def _of_rules(rule_set: RuleSet) -> Iterator[Finding]:
     """What comes of the rules together."""
-    matching = []
+    silent: set[int] = set()  # rules that do nothing, which has been said or is meant
     for rule in rule_set.rules:
-        reason = why_never(rule)
+        reason = "" if rule_set.options.strict else why_never(rule)  # strictly, such a rule set is not loaded
         if reason:
-            yield of_rule(
-                "error",
-                rule,
-                "never-matches",
-                f"it can select nothing: {reason}",
-                "correct the path or remove the rule",
-            )
-        elif rule.path != UNMATCHED:
-            matching.append(rule)
-    repeated = {finding.rule: finding for finding in same_paths(matching)}
-    yield from repeated.values()
-    every = frozenset(range(len(survey.rules)))
-    keeping = frozenset(i for i in every if isinstance(survey.rules[i].method, Keep))
-    taking = sightings = survey.sightings(every, keeping)
-    reasons = speed.reasons(survey)
-    yield from speed.slow(survey, reasons)
-    alike = reasons == {}
-    if (
-        not alike
-    ):  # a rule may change what a later one looks at, so that the same predicate gets another answer
-        taking = Survey(rule_set, survey.rules, alike=False).sightings(every)
-    followed = tuple(rule for i, rule in enumerate(survey.rules) if i not in survey.selector.general)
-    for i, rule in enumerate(survey.rules):
-        if rule in matching and rule in followed and i not in taking and rule.number not in repeated:
-            finding = shadowed(rule_set, followed, rule, alike=alike)
-            if finding:
-                yield finding
-        if isinstance(rule.method, Keep):
-            finding = lets_through(survey, rule, sightings.get(i, ()))
-            if finding:
-                yield finding
+            remedy = "correct the path, or remove the rule"
+            yield of_rule("error", rule, "never-matches", f"it can select nothing: {reason}", remedy)
+        if reason or rule.path == UNMATCHED:
+            silent.add(rule.number)
+    for finding in same_paths([rule for rule in rule_set.rules if rule.number not in silent]):
+        silent.add(finding.rule)
+        yield finding
+    yield from _of_walks(rule_set, silent)
+
+
+def _of_walks(rule_set: RuleSet, silent: set[int]) -> Iterator[Finding]:
+    """What comes of walking all resource types; codes of which something may be missing end up in a note."""
+    missing: set[str] = set()
+    parts = surveys(rule_set)
+    effort = Effort()
+    for survey in parts:
+        keeping = frozenset(i for i in survey.wanted if isinstance(survey.rules[i].method, Keep))
+        found: Sightings = {}
+        survey.allow(effort)
+        try:
+            survey.look(found, keeping)
+        except TooMuch:
+            missing |= {"keeps-identifier", "shadowed"}
+            found |= {i: found.get(i, {}) for i in survey.wanted}
+        silent |= {survey.rules[i].number for i in found}
+        survey.allow(Effort())
+        try:
+            for i in keeping & found.keys():
+                yield from lets_through(survey, survey.rules[i], found[i])
+        except TooMuch:
+            missing.add("keeps-identifier")
+    reasons: dict[str, list[str]] | None = None
+    try:
+        reasons = speed.reasons(parts)
+        yield from speed.slow(rule_set.rules, reasons)
+    except TooMuch:
+        missing.add("slow")
+    try:
+        idle = [rule for rule in rule_set.rules if rule.number not in silent]
+        yield from Shadows(rule_set, alike=reasons == {}).findings(idle)
+    except TooMuch:
+        missing.add("shadowed")
+    try:
+        yield from list(stays_in_clear(parts, conditions=True))
+    except TooMuch:
+        missing.add("stays-in-clear")
+        yield from stays_in_clear(parts, conditions=False)
+    if missing:
+        reason = f"there are too many conditions to look at everything; something may be missing of {', '.join(sorted(missing))}"
+        yield Finding("note", 0, "", "incomplete", reason, "look at the rules in several files")

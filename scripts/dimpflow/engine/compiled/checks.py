@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import astuple
 
 from dimpflow.engine.methods.place import Place, check_number, checked
 from dimpflow.engine.refusals import check_places
 from dimpflow.errors import LineError
-from dimpflow.fhir.model import Node, fields, has_sibling, sibling
+from dimpflow.fhir.model import Node, fields, has_sibling, sibling, struct
 from dimpflow.fhir.primitives import KNOWN_DAYS, USUAL_TIME
 from dimpflow.fhir.table import PRIMITIVE, Element
 
@@ -21,6 +22,8 @@ Check = Callable[[Node], None]
 Nested = Callable[[Any], None]
 """Checks a nested resource's raw bytes."""
 
+_MANY = 20
+"""Variants of a choice element from which on they are counted otherwise."""
 _INLINE = 8
 """Lines up to which the check of a part stands in line: a call costs as much as two of them."""
 
@@ -39,6 +42,7 @@ class Checks:
             "usual": USUAL_TIME.fullmatch,
             "nested": nested,
             "choice": _choice,
+            "members": astuple,
             "places": check_places,
         }
         self._needed: dict[str, bool] = {}
@@ -104,8 +108,19 @@ class Checks:
                 besides = ", ".join(f"{node}.{sibling(e.attr)}" for e in primitives)
                 several += f" or ({besides},).count(U) < {len(primitives)}"
             pairs = tuple((e.attr, sibling(e.attr) if e in primitives else "") for e in group)
+            if len(group) > _MANY:
+                several = self._several(key, group, node)
             lines += [f"if {several}:", f"    choice({node}, {pairs!r})"]
         return lines
+
+    def _several(self, key: str, group: list[Element], node: str) -> str:
+        """The same for many variants (an extension's value has 50): counting all members at once costs half of asking each."""
+        names = struct(key, self.full).__struct_fields__
+        own = {e.attr for e in group} | {sibling(e.attr) for e in group}
+        others = [name for name in names if name not in own]
+        present = f"{len(names)} - members({node}).count(U)"
+        among = " + ".join(f"({node}.{name} is not U)" for name in others)
+        return f"{present} > 2 and {present} - ({among}) > 1"
 
     def places(self, key: str, element: Element, node: str) -> list[str]:
         """Source that checks that null only holds places in a list of primitives; the plain model has no null."""

@@ -48,17 +48,18 @@ class Children:
             return self._drop(element, child, compiler.checks.part(element, "o"))
         if not walks.busy(child):
             return compiler.checks.part(element, "o")
-        walk = compiler.name(child) if child.settled else compiler.asking(child)
+        each = compiler.walked(child, "x" if element.many else "v")
         if not walks.vanishes(child):
-            loop = f"for x in v: r |= {walk}(x)" if element.many else f"r |= {walk}(v)"
-            return [f"v = o.{element.attr}", "if v is not U:", f"    {loop}"]
+            body = [f"    {line}" for line in each] + ["    r |= q"]
+            loop = ["for x in v:", *body] if element.many else [line[4:] for line in body]
+            return [f"v = o.{element.attr}", "if v is not U:", *("    " + line for line in loop)]
         if element.many:
             return [
                 f"v = o.{element.attr}",
                 "if v is not U:",
                 "    gone = None",
                 "    for x in v:",
-                f"        q = {walk}(x)",
+                *("        " + line for line in each),
                 "        if q:",
                 "            r |= q",
                 f"            if q & {GONE}:",
@@ -71,7 +72,7 @@ class Children:
         return [
             f"v = o.{element.attr}",
             "if v is not U:",
-            f"    q = {walk}(v)",
+            *("    " + line for line in each),
             "    if q:",
             f"        if q & {GONE}:",
             f"            q ^= {GONE}",
@@ -128,16 +129,29 @@ class Children:
                 lines = [*places, *self._with_beside(element, child, place, lines)]
         if element.name == "id" and parent.type in RESOURCE_TYPES and compiler.subject.needs_root:
             taken = -1 if child.taken is None else child.taken.rule
-            lines.append(f"if not S.depth: S.root_is(o.{element.attr}, {taken})")
+            lines.append(f"if not S.depth: S.root_new = o.{element.attr}; S.root_rule = {taken}")
         return lines
 
     def _with_beside(self, element: Element, child: Arrival, place: Place, plain: list[str]) -> list[str]:
         compiler = self.compiler
         if not compiler.walks.busy(child) and not self._settled_work(child):
             return [*plain, *compiler.checks.beside(element, "o")]
-        other = f"o.{sibling(element.attr)} is not U"
-        lines = [f"if {other}:", f"    r |= {self._each(element, child, place, True)}(o)"]
+        other = f"o.{sibling(element.attr)}"
+        if self._all_goes(child, place):
+            gone = [*compiler.counts(child, worked=True), f"{other} = U", f"r |= {compiler.bit(child)}"]
+            checks = compiler.checks.beside(element, "o")
+            return [*checks, f"if {other} is not U:", *("    " + line for line in gone), *plain]
+        lines = [f"if {other} is not U:", f"    r |= {self._each(element, child, place, True)}(o)"]
         return [*lines, "else:", *("    " + line for line in plain)] if plain else lines
+
+    def _all_goes(self, child: Arrival, place: Place) -> bool:
+        """Whether a value goes with all that stands beside it."""
+        walks = self.compiler.walks
+        method, other = walks.method(child), walks.beside(child)
+        if isinstance(method, Remove):
+            return walks.removable(other)
+        work = self.work(child, place) if isinstance(method, Redact) else None
+        return work is not None and work.function is clear and walks.clears(other)
 
     def _settled_work(self, child: Arrival) -> bool:
         return not isinstance(self.compiler.walks.method(child), Keep) or child.selected is not None

@@ -6,6 +6,7 @@ from the element table and numbers only; whatever comes from a rule set (literal
 A walk changes its node in place and returns the operations that took place, with GONE where nothing is left of the node.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from dimpflow.engine.compiled.checks import Checks
 from dimpflow.engine.compiled.children import Children
 from dimpflow.engine.compiled.predicates import PredicateSource
 from dimpflow.engine.compiled.selection import OUTER, Arrival, Item, Selector
+from dimpflow.engine.compiled.tables import Lookup, lookup, table_source
 from dimpflow.engine.compiled.walks import Walks
 from dimpflow.engine.labels import CRYPTO_HASH, ENCRYPT, GONE, LEVEL
 from dimpflow.engine.methods import BITS, Context, Tools
@@ -29,6 +31,13 @@ from dimpflow.ruleset.rules import CryptoHash, Perturb, Pseudonymize, Redact, Re
 Walk = Callable[[Node], int]
 Nested = Callable[[Any], tuple[Any, int]]
 """A nested resource's raw bytes to its new ones and the operations."""
+
+_IN_LINE = ("Coding", "CodeableConcept", "Reference", "Period")
+"""Types whose walks may stand in line; there are many of them in every resource."""
+_LONGEST = 40
+"""Lines that may."""
+_LOCAL = re.compile(r"(?<![.\w'])((?:o|r|v|q|x|y\d?|n|e|gone)_*)(?!\w)")
+"""The local names of a body; each level in line gives them one more underscore."""
 
 _LEVELS = 3
 """Resources stand at most three deep (Bundle, entry, contained)."""
@@ -56,6 +65,8 @@ class Compiler:
         self.nested = nested
         self.checks = Checks(full, check_nested)
         self.names: dict[Arrival, str] = {}
+        self._bodies: dict[Arrival, list[str]] = {}
+        self._open: set[Arrival] = set()
         self.compiled: set[Arrival] = set()
         self.clearing = _clearing(selector)
         self.children = Children(self)
@@ -120,10 +131,17 @@ class Compiler:
     def mask(self, arrival: Arrival) -> str:
         """A Python expression for the answers to a node's predicates, one bit each; the node is `o`, what is beside it `b`."""
         bits = []
+        tables: dict[tuple[Element, ...], list[tuple[int, Lookup]]] = {}
         for bit, group in enumerate(self._conditions(arrival)):
             condition = self.selector.condition(min(group))
+            found = lookup(self.predicates, condition, arrival.type)
+            if found:
+                tables.setdefault(found.path, []).append((1 << bit, found))
+                continue
             true = self.predicates.true(condition, arrival.type, arrival.name, "o")
             bits.append(f"({1 << bit} if {true} else 0)")
+        for path, lookups in tables.items():
+            bits.append(f"{self.define('look', table_source(self.predicates, lookups, path))}(o)")
         return " | ".join(bits)
 
     def answered(self, arrival: Arrival, mask: int) -> Arrival:
@@ -166,6 +184,21 @@ class Compiler:
             head = f"def {name}(o, U=U, M=M, C=C, B=B):"
             self._execute("\n    ".join([head, *self._source(arrival)]), f"{name} {arrival.type}")
             self.compiled.add(arrival)
+
+    def walked(self, arrival: Arrival, node: str) -> list[str]:
+        """Source that walks the node in a variable; what was done is then in `q`. Small bodies stand in line: they are the walks
+        of most nodes, and a call costs as much as they do."""
+        if not arrival.settled:
+            return [f"q = {self.asking(arrival)}({node})"]
+        if arrival.type in _IN_LINE and arrival not in self._open:
+            self._open.add(arrival)
+            body = self._bodies.get(arrival) or self._source(arrival)
+            self._bodies[arrival] = body
+            self._open.remove(arrival)
+            if len(body) <= _LONGEST and not any("return" in line for line in body[:-1]):
+                own = [_LOCAL.sub(r"\1_", line) for line in body]
+                return [f"o_ = {node}", *own[:-1], own[-1].replace("return", "q =", 1)]
+        return [f"q = {self.name(arrival)}({node})"]
 
     def _source(self, arrival: Arrival) -> list[str]:
         """The body of a settled complex node's function."""

@@ -70,7 +70,7 @@ class PredicateSource:
             case Call(focus=Member() as path, name="startsWith", arguments=(Literal(value=str() as text),)):
                 return self._called(self._starts_with(path, text, type_), node)
             case TypeTest(operator="is", operand=Member(focus=None, name=name), type=wanted):
-                element = self._only(type_, name)
+                element = self.only(type_, name)
                 if element and element.resource and not element.many:
                     place, test = f"{node}.{element.attr}", self.bind("is", _is(wanted))
                     return f"({place} is not U and {test}({place}))"
@@ -85,7 +85,7 @@ class PredicateSource:
 
     def _equal(self, path: Member, value: Any, type_: str, node: str) -> str | None:
         if path.focus is None:
-            element = self._only(type_, path.name)
+            element = self.only(type_, path.name)
             if element and not element.many and _comparable(element, value):
                 if isinstance(value, str) and not element.codes:
                     return f"{self._equals(value)}[{node}.{element.attr}]"
@@ -113,7 +113,7 @@ class PredicateSource:
         lines.append(f"{pad}    return {test}({here}.{element.attr})")
         return "\n".join(["def {name}(o):", *lines, "    return False"])
 
-    def _only(self, type_: str, name: str) -> Element | None:
+    def only(self, type_: str, name: str) -> Element | None:
         """The element of that name if there is exactly one (choice elements are several)."""
         if type_ in PRIMITIVE_TYPES or type_ == "Resource" or name[:1].isupper():
             return None
@@ -132,7 +132,7 @@ class PredicateSource:
             return None
         found: list[tuple[Element, str]] = []
         for name in names:
-            element = self._only(type_, name)
+            element = self.only(type_, name)
             if element is None or element.resource:
                 return None
             found.append((element, type_))
@@ -144,7 +144,7 @@ class PredicateSource:
         lines: list[str] = []
         depth, here = 1, "o"
         for number, (element, _) in enumerate(steps[:-1]):
-            lines += _into(element, here, f"v{number}", depth)
+            lines += into(element, here, f"v{number}", depth)
             here = f"v{number}"
             depth += 1
         return *steps[-1], lines, here, depth
@@ -169,7 +169,7 @@ class PredicateSource:
         for number, step in enumerate(steps):
             pad = "    " * depth
             if isinstance(step, Member):
-                element = self._only(type_, step.name)
+                element = self.only(type_, step.name)
                 if element is None or element.resource:
                     return None
                 if element.primitive:
@@ -177,7 +177,7 @@ class PredicateSource:
                         return None
                     lines.append(f"{pad}if {self._present(element, type_, node)}:")
                 else:
-                    lines += _into(element, node, f"v{number}", depth)
+                    lines += into(element, node, f"v{number}", depth)
                 node, type_ = f"v{number}", element.type
             elif isinstance(step, Call) and step.name == "where":
                 form = None if may_fail(step.arguments[0]) else self._form(step.arguments[0], type_, node)
@@ -200,7 +200,7 @@ def _negated(source: str | None) -> str | None:
     return f"(not {source})" if source else None
 
 
-def _into(element: Element, here: str, node: str, depth: int) -> list[str]:
+def into(element: Element, here: str, node: str, depth: int) -> list[str]:
     pad = "    " * depth
     if element.many:
         return [f"{pad}for {node} in {here}.{element.attr} or ():"]

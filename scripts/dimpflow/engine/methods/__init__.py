@@ -23,7 +23,7 @@ from dimpflow.engine.methods.cache import Cache
 from dimpflow.engine.methods.crypto_hash import Digests, Hash, crypto_hash, hash_of
 from dimpflow.engine.methods.dateshift import Calendar, Offsets, StrictOffsets, date_shift
 from dimpflow.engine.methods.encrypt import Cipher, decrypt, encrypt
-from dimpflow.engine.methods.generalize import generalize, needs_node
+from dimpflow.engine.methods.generalize import generalize, generalize_text, needs_node
 from dimpflow.engine.methods.perturb import noise_hash, perturb
 from dimpflow.engine.methods.place import DATES, Place
 from dimpflow.engine.methods.pseudonymize import pseudonymize
@@ -114,7 +114,7 @@ class Tools:
         return Calendar(self.options.reference_date)
 
     @cached_property
-    def offsets(self) -> Cache:
+    def offsets(self) -> Offsets | StrictOffsets:
         parameters = self.parameters
         if self.strict:
             return StrictOffsets(parameters.shift_key, parameters.shift_prefix)
@@ -149,6 +149,8 @@ def work_of(method: Method, place: Place, tools: Tools, context: Context) -> Wor
         case Perturb():
             found = perturb(place, method, tools.noise, context.identity, strict=tools.strict)
             return Work(found, PERTURB) if found else None
+        case Generalize() if direct := generalize_text(method, place):
+            return Work(Cache(direct).__getitem__, GENERALIZE)
         case Generalize():
             return Work(generalize(method, place, strict=tools.strict), GENERALIZE, item=True)
         case Pseudonymize(value_from="Resource.id"):

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from dimpflow.engine.methods.cache import Cache
 from dimpflow.engine.methods.place import Operation, Place, text_of
-from dimpflow.engine.methods.references import References
+from dimpflow.engine.methods.references import References, is_id
+from dimpflow.fhir.table import RESOURCE_TYPES
 from dimpflow.keys import KeyedHash
 from dimpflow.ruleset.rules import Parameters
 
@@ -51,23 +52,43 @@ class Digests(Cache):
     def __missing__(self, text: str) -> str:
         if len(self) >= self.MOST:
             self.clear()
-        digest = self[text] = self._function(text_of(text).encode())[: self._length] if text else text
+        trimmed = text.strip() or text_of(text) if text else text
+        digest = self[text] = self._function(trimmed.encode())[: self._length] if text else text
         return digest
+
+
+class ReferenceDigests(Cache):
+    """References with the hash of their id."""
+
+    def __init__(self, digests: Digests, references: References, place: Place) -> None:
+        super().__init__(lambda text: place.fit(references.transform(text_of(text), digests.__getitem__)))
+        self._digests = digests
+
+    def __missing__(self, text: str) -> Any:
+        if len(self) >= self.MOST:
+            self.clear()
+        type_, _, id_ = text.rpartition("/")
+        if type_ in RESOURCE_TYPES and is_id(id_):
+            new = f"{type_}/{self._digests[id_]}"
+        else:
+            new = self._function(text)
+        self[text] = new
+        return new
 
 
 def crypto_hash(digests: Digests, references: References, place: Place) -> Operation:
     """The operation at a place."""
     digest: Callable[[str], str] = digests.__getitem__
     if place.is_reference:
-        return Cache(lambda text: place.fit(references.transform(text_of(text), digest))).__getitem__
+        return ReferenceDigests(digests, references, place).__getitem__
     if place.type == "uri":
 
         def of_uri(value: str) -> Any:
             text = text_of(value)
-            known = references.is_resource_reference(text)
-            return place.fit(references.transform_uri(text, digest) if known else digest(text))
+            prefix, id_, suffix, resource = references.parts(text)
+            return place.fit(f"{prefix}{digest(id_)}{suffix}" if resource else digest(text))
 
-        return Cache(of_uri).__getitem__
+        return of_uri  # most come once only
     if place.takes_text and digests.always_text:
         return digest
 

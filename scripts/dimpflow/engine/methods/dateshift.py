@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import lru_cache
 from operator import mul
 from typing import Any
 
@@ -17,44 +18,60 @@ from dimpflow.ruleset.rules import DateShift, Parameters
 
 _MODULUS = 101
 _FURTHEST = 50
-_POWERS = [pow(131, n, _MODULUS) for n in range(_MODULUS - 1)]
+_BASE = 131
 _TIME = re.compile(
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?(Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))",
     re.ASCII,
 )
+_USUAL = re.compile(
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))", re.ASCII
+).fullmatch
+_ZONE_AT = len("2020-01-01T00:00:00")
 _ZEROS = str.maketrans("123456789", "000000000")
 
 Prefix = Callable[[], str]
 """What the offset is made of beside the key: the id of the outermost resource at that moment; strictly, the patient."""
 
 
-class Offsets(Cache):
-    """Prefix to offset in days. Compat: a polynomial of the bytes of prefix and key, modulo 101; -50 to 50."""
+class Offsets:
+    """Prefix to offset in days: a polynomial of the bytes of prefix and key, modulo 101; -50 to 50.
+
+    days: the offset of the prefix `of`; all dates of a resource ask for the same.
+    """
 
     def __init__(self, key: str) -> None:
-        super().__init__(self._offset)
         self._key = key.encode()
+        self._of_key = sum(map(mul, self._key, _powers(len(self._key), 0)))
+        self.of: str | None = None
+        self.days = 0
 
-    def _offset(self, prefix: str) -> int:
-        data = prefix.encode() + self._key
-        # the sum of byte times power is what the loop over all bytes gives, at the speed of C
-        powers = (_POWERS * (len(data) // len(_POWERS) + 1))[: len(data)]
-        total: int = sum(map(mul, reversed(data), powers))
-        return total % _MODULUS - _FURTHEST
+    def find(self, prefix: str) -> None:
+        """Sets `of` and `days`."""
+        data = prefix.strip().encode()
+        total: int = sum(map(mul, data, _powers(len(data), len(self._key)))) + self._of_key
+        self.of, self.days = prefix, total % _MODULUS - _FURTHEST
 
 
-class StrictOffsets(Cache):
+@lru_cache(1000)
+def _powers(length: int, behind: int) -> tuple[int, ...]:
+    """What each of so many bytes counts when so many more come behind them: the sum of all is what a loop would give."""
+    return tuple(pow(_BASE, place + behind, _MODULUS) for place in reversed(range(length)))
+
+
+class StrictOffsets:
     """Patient to offset: a keyed hash; -50 to 50, but never 0."""
 
     def __init__(self, key: str, prefix: str) -> None:
-        super().__init__(self._offset)
         self._hash = KeyedHash(key.encode())
-        self._prefix = prefix
+        self._prefix = f"{len(prefix)}:{prefix}"
+        self.of: str | None = None
+        self.days = 0
 
-    def _offset(self, patient: str) -> int:
-        digest = self._hash.digest(f"{len(self._prefix)}:{self._prefix}{patient}".encode())
+    def find(self, prefix: str) -> None:
+        """Sets `of` and `days`."""
+        digest = self._hash.digest((self._prefix + prefix).encode())
         days = int.from_bytes(digest[:8], "big") % (2 * _FURTHEST) - _FURTHEST
-        return days if days < 0 else days + 1
+        self.of, self.days = prefix, days if days < 0 else days + 1
 
 
 class Calendar:
@@ -63,11 +80,6 @@ class Calendar:
     def __init__(self, today: date) -> None:
         self.number = Cache(lambda text: _number(text, today))
         self.text = Cache(lambda number: date.fromordinal(number).isoformat())
-        self.rest = {
-            "date": Cache(lambda rest: None if rest else ""),
-            "dateTime": Cache(_zeroed),
-            "instant": Cache(_zeroed_instant),
-        }
 
 
 def _number(text: str, today: date) -> int | None:
@@ -81,24 +93,17 @@ def _number(text: str, today: date) -> int | None:
     return None if over_89(today, day.year, day.month, day.day) else day.toordinal()
 
 
-def _zeroed(rest: str) -> str | None:
-    """A time with zone, with its digits cleared; '' for a day alone; None if it is no time."""
-    if not rest:
-        return ""
+def _zeroed(rest: str, type_: str) -> str | None:
+    """What stands behind the day, its time cleared; None where no day with or without time is meant so."""
     match = _TIME.fullmatch(rest)
-    if match is None:
+    if not rest:
+        return "T00:00:00+00:00" if type_ == "instant" else ""
+    if match is None or type_ == "date":
         return None
     zone = match[3]
+    if type_ == "instant":
+        return "T00:00:00" + ("+00:00" if zone in ("Z", "-00:00") else zone)
     return rest[: -len(zone)].translate(_ZEROS) + zone
-
-
-def _zeroed_instant(rest: str) -> str | None:
-    if not rest:
-        return "T00:00:00+00:00"
-    match = _TIME.fullmatch(rest)
-    if match is None:
-        return None
-    return "T00:00:00" + ("+00:00" if match[3] in ("Z", "-00:00") else match[3])
 
 
 def date_shift(
@@ -107,7 +112,7 @@ def date_shift(
     parameters: Parameters,
     *,
     calendar: Calendar,
-    offsets: Cache,
+    offsets: Offsets | StrictOffsets,
     prefix: Prefix,
     today: date,
     strict: bool,
@@ -120,12 +125,20 @@ def date_shift(
         fixed_prefix = parameters.shift_prefix
         prefix = lambda: fixed_prefix  # noqa: E731
     fallback = redaction(place, parameters, today, strict=strict)
-    number, day, rest_of = calendar.number, calendar.text, calendar.rest[place.type]
+    number, day, type_ = calendar.number, calendar.text, place.type
+    zones = Cache(lambda zone: _zeroed(f"T00:00:00{zone}", type_))
 
     def work(value: str) -> tuple[Any, int]:
-        offset = fixed if fixed is not None else offsets[prefix()]
+        if fixed is None:
+            now = prefix()
+            if now != offsets.of:
+                offsets.find(now)
+            offset = offsets.days
+        else:
+            offset = fixed
         start = number[value[:10]]
-        rest = rest_of[value[10:]]
+        # no memory of times: most come once only, and what is written down for nothing costs more than it takes to look
+        rest = zones[value[_ZONE_AT:]] if _USUAL(value, 10) else _zeroed(value[10:], type_)
         if start is None or rest is None:
             return slow(value, offset)
         try:

@@ -5,12 +5,13 @@ from typing import Any
 
 from msgspec import UNSET
 
-from dimpflow.engine.methods.place import Place, text_of
+from dimpflow.engine.methods.place import Operation, Place, text_of
 from dimpflow.errors import LineError
-from dimpflow.fhirpath.ast import Binary, Call, Expression, Indexer, Member, TypeTest, Unary
+from dimpflow.fhirpath.ast import Binary, Call, Expression, Indexer, Literal, Member, This, TypeTest, Unary
 from dimpflow.fhirpath.evaluate import compiled
-from dimpflow.fhirpath.items import Item
+from dimpflow.fhirpath.items import STRING_TYPES, Item
 from dimpflow.fhirpath.operators import truth
+from dimpflow.fhirpath.texts import text_function
 from dimpflow.ruleset.rules import Generalize
 
 _WHOLE_NODE = ("children", "descendants", "nodesByType", "nodesByName")
@@ -63,3 +64,46 @@ def generalize(method: Generalize, place: Place, *, strict: bool) -> Callable[[A
         return UNSET if found is None else place.fit(found)
 
     return work
+
+
+def generalize_text(method: Generalize, place: Place) -> Operation | None:
+    """The same for the usual rule set: a single case that always holds and only cuts or rewrites the text of the value.
+
+    None for all other rules; twice as fast as going through FHIRPath's collections.
+    """
+    if len(method.cases) != 1 or place.type not in (*STRING_TYPES, "date", "dateTime", "time"):
+        return None
+    condition, value = method.cases[0]
+    chain = _text_chain(value, place.type in STRING_TYPES)
+    if chain is None or not isinstance(condition, This):
+        return None
+
+    def work(value: Any) -> Any:
+        text: str | None = text_of(value)
+        for function in chain:
+            text = function(text)
+            if text is None:
+                return UNSET
+        return place.fit(text)
+
+    return work
+
+
+def _text_chain(expression: Expression | None, is_text: bool) -> list[Callable[[Any], str | None]] | None:
+    """The functions that make the value of `$this`, one after the other; is_text: a date has to go through toString() first."""
+    match expression:
+        case This() if is_text:
+            return []
+        case Call(focus=This(), name="toString"):
+            return []
+        case Call(focus=Call() | This() as focus, name="substring" | "replaceMatches", arguments=arguments):
+            before = _text_chain(focus, is_text)
+            literals = [
+                a.value for a in arguments if isinstance(a, Literal) and a.kind in ("string", "integer")
+            ]
+            if before is None or len(literals) < len(arguments):
+                return None
+            work = text_function(expression)
+            values = [int(v) if expression.name == "substring" else v for v in literals]
+            return [*before, lambda text: work(text, *values)]  # type: ignore[list-item,return-value]
+    return None

@@ -33,10 +33,10 @@ def pseudonymize(
         if place.is_reference:
             return place.fit(references.transform(text, str, before=lambda p: before(p, False)))
         is_search = conditional and place.name == "ifNoneExist"
-        if (place.type == "uri" or is_search) and references.is_resource_reference(text):
-            if references.strict and place.type == "uri":
-                return place.fit(references.transform_uri(text, before("", True)))
-            return place.fit(references.transform(text, str, before=lambda p: before(p, is_search)))
+        if place.type == "uri" or is_search:
+            front, id_, suffix, resource = references.parts(text)
+            if resource:
+                return place.fit(front + before(front, is_search)(id_) + suffix if id_ else text)
         return place.fit(of_value(text))
 
     return work

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from dimpflow.fhir.table import RESOURCE_TYPES
 
@@ -17,17 +18,21 @@ _OID = re.compile(r"^(?P<prefix>urn:oid:)(?P<id>[0-2](\.(0|[1-9][0-9]*))+)(?P<su
 _UUID = re.compile(
     r"^(?P<prefix>urn:uuid:)(?P<id>[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?P<suffix>)$"
 )
-_PATTERNS = (_LITERAL, _CONDITIONAL, _OID, _UUID)
+_BASE = re.compile(r"(http|https)://([A-Za-z0-9\\/.:%$])*/")
+_ELSE = ((_LITERAL, True), (_CONDITIONAL, True), (_OID, False), (_UUID, False))
 
 # strict: any server in front of type and id, its address and the version are dropped
 _ANY_LITERAL = re.compile(rf"(?:https?://[^\s?#|]*/)?({_TYPES})/({_ID})(?:/_history/{_ID})?")
 _ANY_CONDITIONAL = re.compile(rf"(?:https?://[^\s?#|]*/)?(({_TYPES})\?|(?=identifier=))([^\s#]+)")
 _ONE_PARAMETER = re.compile(r"[^=&]+=(?:[^|&]*\|)?([^|&]+)")
 
-_IS_ID = re.compile(_ID).fullmatch
+is_id = re.compile(_ID).fullmatch
 
 Transform = Callable[[str], str]
 """An id to the new id."""
+
+Parts = tuple[str, str, str, bool]
+"""What stands before an id, the id, what stands behind it, and whether the text names a resource by type and id or identifier."""
 
 
 class References:
@@ -40,53 +45,55 @@ class References:
     def __init__(self, strict: bool) -> None:
         self.strict = strict
 
-    def is_resource_reference(self, text: str) -> bool:
-        """Whether a uri names a resource by type and id, or by type and identifier."""
-        if self.strict:
-            patterns = (_ANY_LITERAL, _ANY_CONDITIONAL, _OID, _UUID)
-            return text in RESOURCE_TYPES or any(pattern.fullmatch(text) for pattern in patterns)
-        return bool(_LITERAL.match(text) or _CONDITIONAL.match(text))
-
-    def transform_uri(self, text: str, new_id: Transform) -> str:
-        """A uri that is a resource reference, with its id replaced; strictly, the url of a POST (a type) stays."""
-        return text if self.strict and text in RESOURCE_TYPES else self.transform(text, new_id)
+    def parts(self, text: str) -> Parts:
+        """The parts of a reference; a text of no known form is taken as an id as a whole."""
+        return _strict_parts(text) if self.strict else _parts(text)
 
     def transform(
         self, text: str, new_id: Transform, *, before: Callable[[str], Transform] | None = None
     ) -> str:
-        """A reference with its id replaced; a text of no known form is taken as an id as a whole.
+        """A reference with its id replaced.
 
         before: gives the function for the new id from what stands before the id, in place of `new_id`.
         """
-        type_, slash, id_ = text.partition("/")
-        if type_ in RESOURCE_TYPES and _IS_ID(id_):
-            # nearly all references; what the first pattern says, in a tenth of the time
-            prefix, suffix = type_ + slash, ""
-        elif text[0] == "#":
-            prefix, id_, suffix = "#", text[1:], ""
-        else:
-            prefix, id_, suffix = _strict_parts(text) if self.strict else _parts(text)
+        prefix, id_, suffix, _ = ("#", text[1:], "", False) if text[0] == "#" else self.parts(text)
         return prefix + (new_id if before is None else before(prefix))(id_) + suffix
 
 
-def _parts(text: str) -> tuple[str, str, str]:
-    """What stands before the id, the id, and what stands behind it."""
-    for pattern in _PATTERNS:
+def _parts(text: str) -> Parts:
+    head, _, id_ = text.rpartition("/")
+    if head and is_id(id_):
+        # nearly all references; what the first pattern says, in a tenth of the time
+        if head in RESOURCE_TYPES:
+            return head + "/", id_, "", True
+        base, _, type_ = head.rpartition("/")
+        if type_ in RESOURCE_TYPES and _is_base(base):
+            return head + "/", id_, "", True
+    for pattern, resource in _ELSE:
         match = pattern.match(text)
         if match:
-            return match["prefix"], match["id"], match["suffix"] or ""
-    return "", text, ""
+            return match["prefix"], match["id"], match["suffix"] or "", resource
+    return "", text, "", False
 
 
-def _strict_parts(text: str) -> tuple[str, str, str]:
+@lru_cache(1000)
+def _is_base(text: str) -> bool:
+    """Whether a text is the address of a server that the first pattern takes for one."""
+    return _BASE.fullmatch(text + "/") is not None
+
+
+def _strict_parts(text: str) -> Parts:
+    if text in RESOURCE_TYPES:  # the url of a POST
+        return text, "", "", True
     literal = _ANY_LITERAL.fullmatch(text)
     if literal:
-        return literal[1] + "/", literal[2], ""
+        return literal[1] + "/", literal[2], "", True
     conditional = _ANY_CONDITIONAL.fullmatch(text)
     if conditional:
         only = _ONE_PARAMETER.fullmatch(conditional[3])
-        return f"{conditional[1]}identifier=", only[1] if only else conditional[3], ""
-    return _parts(text)
+        return f"{conditional[1]}identifier=", only[1] if only else conditional[3], "", True
+    prefix, id_, suffix, resource = _parts(text)
+    return prefix, id_, suffix, resource or prefix.startswith("urn:")
 
 
 def default_domain(prefix: str, *, conditional: bool = False) -> str:
@@ -98,5 +105,5 @@ def default_domain(prefix: str, *, conditional: bool = False) -> str:
 
 def id_in(text: str, type_: str) -> str:
     """The id in a reference to a resource of a type, or in one by `urn:uuid:`, which may be of any; '' for others."""
-    prefix, id_, _ = _parts(text)
+    prefix, id_, _, _ = _parts(text)
     return id_ if prefix.endswith(f"{type_}/") or prefix == "urn:uuid:" else ""

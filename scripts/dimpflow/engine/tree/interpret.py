@@ -66,9 +66,12 @@ class Interpreter:
         self._subjects = {}
         self._root = root
         self.removed = False
-        saved = self.subject.enter(root.origin, root.key, contained=root.contained)
-        operations = self._resource(root)
-        self.subject.leave(saved)
+        if root.element is None:
+            operations = self._resource(root)
+        else:
+            saved = self.subject.enter(root.origin, root.key, contained=root.contained)
+            operations = self._resource(root)
+            self.subject.leave(saved)
         prune(root, shells=not self.tools.strict)
         self._label(root)
         return operations
@@ -215,7 +218,7 @@ class Interpreter:
     def _current_root_id(self) -> str:
         """The id of the outermost resource as it is now; below a compiled walk the rules for it have all run."""
         if self.subject.depth:
-            return self.subject.root_new
+            return self.subject.prefix(0, -1)()
         kids = self._root.kids
         return next((kid.raw.strip() for kid in kids if kid.name == "id" and kid.raw is not None), "")
 
