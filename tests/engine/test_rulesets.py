@@ -57,6 +57,24 @@ def test_engine_and_oracle_agree(tmp_path: Path, name: str) -> None:
             assert json.loads(machine.deidentify(line)) == json.loads(expected)
 
 
+MII = SHARED / "conformance" / "rulesets" / "mii-dup-base.yaml"
+
+
+@needs_shared
+@pytest.mark.parametrize("path", [*(FOLDER / f"{name}.yaml" for name in NAMES), MII], ids=lambda path: path.stem)
+def test_engine_and_oracle_agree_on_every_line_of_third_party_data(path: Path) -> None:
+    document, _ = read_document(path)
+    rules, parameters = document["fhirPathRules"], document["parameters"]
+    machine = Engine(load_rule_set(path, {}, Options(reference_date=TODAY)), pseudonyms=double)
+    lines = 0
+    for file in sorted((SHARED / "data").rglob("*.ndjson")):
+        for line in file.read_bytes().splitlines():
+            wanted = oracle.deidentify(line, rules, parameters, today=TODAY, pseudonyms=double)
+            assert machine.deidentify(line) == wanted
+            lines += 1
+    assert lines > 800
+
+
 @needs_shared
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("name", NAMES)

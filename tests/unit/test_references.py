@@ -2,7 +2,7 @@
 
 import pytest
 
-from dimpflow.engine.references import is_resource_reference, transform
+from dimpflow.engine.methods.references import References, default_domain, id_in
 
 UUID = "9d9b8bed-7b79-7fa9-cea1-f133a6b4d551"
 
@@ -10,8 +10,7 @@ UUID = "9d9b8bed-7b79-7fa9-cea1-f133a6b4d551"
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ""),
-        ("#", "#"),
+        ("#", "#<>"),
         ("#p1", "#<p1>"),
         ("Patient/123", "Patient/<123>"),
         ("http://s/fhir/Patient/1/_history/2", "http://s/fhir/Patient/<1>/_history/2"),
@@ -33,11 +32,12 @@ UUID = "9d9b8bed-7b79-7fa9-cea1-f133a6b4d551"
     ],
 )
 def test_transform(text: str, expected: str) -> None:
-    assert transform(text, lambda id_: f"<{id_}>") == expected
+    assert References(strict=False).transform(text, lambda id_: f"<{id_}>") == expected
 
 
 def test_what_stood_before_the_id_is_told() -> None:
     texts = ("Patient/1", "http://s/Patient/1", "#1", "x y")
+    transform = References(strict=False).transform
     assert [transform(text, str, before=lambda prefix: lambda id_: f"<{prefix}>") for text in texts] == [
         "Patient/<Patient/>", "http://s/Patient/<http://s/Patient/>", "#<#>", "<>",
     ]  # fmt: skip
@@ -54,4 +54,56 @@ def test_what_stood_before_the_id_is_told() -> None:
     ],
 )
 def test_is_resource_reference(text: str, expected: bool) -> None:
-    assert is_resource_reference(text) is expected
+    assert References(strict=False).parts(text)[3] is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Patient/1", "Patient/<1>"),
+        ("https://my-server.org/fhir/Patient/1", "Patient/<1>"),
+        ("http://s/fhir/Patient/1/_history/2", "Patient/<1>"),
+        ("Patient/1/_history/2", "Patient/<1>"),
+        ("Patient?identifier=http://x|42", "Patient?identifier=<42>"),
+        ("Patient?identifier=42", "Patient?identifier=<42>"),
+        ("https://h/fhir/Patient?name=Max", "Patient?identifier=<Max>"),
+        ("Patient?name=Max&birthdate=1970", "Patient?identifier=<name=Max&birthdate=1970>"),
+        ("identifier=http://x|42", "identifier=<42>"),
+        (f"urn:uuid:{UUID}", f"urn:uuid:<{UUID}>"),
+        ("urn:oid:1.2.36", "urn:oid:<1.2.36>"),
+        ("#p1", "#<p1>"),
+        ("http://clinic.example/Max", "<http://clinic.example/Max>"),
+    ],
+)
+def test_strictly_nothing_of_a_server_stays(text: str, expected: str) -> None:
+    references = References(strict=True)
+    assert references.transform(text, lambda id_: f"<{id_}>") == expected
+    if text[0] != "#":
+        assert references.parts(text)[3] is (text != "http://clinic.example/Max")
+
+
+def test_strictly_the_url_of_a_post_stays() -> None:
+    assert References(strict=True).parts("Patient") == ("Patient", "", "", True)
+    assert References(strict=False).parts("Patient") == ("", "Patient", "", False)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "domain", "search"),
+    [
+        ("Patient/", "Patient", "Patient"),
+        ("http://s/fhir/Patient/", "http://s/fhir/Patient", "http:"),
+        ("urn:uuid:", "urn:uuid:", "urn:uuid:"),
+        ("Patient?identifier=http://x|", "Patient?identifier=http://x|", "Patient"),
+        ("identifier=http://sys|", "identifier=http://sys|", "identifier=http:"),
+        ("#", "", ""),
+    ],
+)
+def test_the_domain_that_a_reference_stands_for(prefix: str, domain: str, search: str) -> None:
+    assert default_domain(prefix) == domain
+    assert default_domain(prefix, conditional=True) == search
+
+
+def test_whose_reference_it_is() -> None:
+    assert id_in("Patient/1", "Patient") == id_in("http://s/Patient/1", "Patient") == "1"
+    assert id_in(f"urn:uuid:{UUID}", "Patient") == UUID
+    assert id_in("Group/1", "Patient") == id_in("x", "Patient") == ""
