@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from drawing import Chooser, Json, RandomChooser, parameters, resource, rules, to_json
+from drawing import Chooser, Json, RandomChooser, resource, to_json
+from drawing_rules import parameters, rules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rules import TODAY, rule_set
@@ -118,4 +119,3 @@ def test_the_drawing_is_worth_its_while() -> None:
             changed += result is not None and b"REDACTED" not in result and result != line
         slow += len(machine.slow)
     assert done > 200 and refused > 10 and changed > 100 and slow > 10
-

@@ -221,7 +221,7 @@ def test_generalize() -> None:
     assert "gender" not in apply(engine(rule("Patient.gender", "generalize", cases=cases)), other)
     kept = engine(rule("Patient.gender", "generalize", cases=cases, otherValues="keep"))
     assert apply(kept, other)["gender"] == "other"
-    with pytest.raises(LineError, match="does not fit into a bound code"):
+    with pytest.raises(LineError, match="what it gives is no bound code"):
         apply(engine(rule("Patient.gender", "generalize", cases={"$this": "'m'"})), PATIENT)
 
 

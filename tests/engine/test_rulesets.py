@@ -61,7 +61,9 @@ MII = SHARED / "conformance" / "rulesets" / "mii-dup-base.yaml"
 
 
 @needs_shared
-@pytest.mark.parametrize("path", [*(FOLDER / f"{name}.yaml" for name in NAMES), MII], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*(FOLDER / f"{name}.yaml" for name in NAMES), MII], ids=lambda path: path.stem
+)
 def test_engine_and_oracle_agree_on_every_line_of_third_party_data(path: Path) -> None:
     document, _ = read_document(path)
     rules, parameters = document["fhirPathRules"], document["parameters"]

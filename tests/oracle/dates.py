@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from decimal import Decimal
 
 from .errors import Refused
 from .node import Node
@@ -58,7 +59,7 @@ def _redact_age(node: Node, parameters: Parameters) -> None:
         node.clear()
     elif not re.fullmatch(r"-?[0-9]+", node.text()):
         raise Refused("an age is not an integer")
-    elif int(node.text()) > 89:
+    elif Decimal(node.text()) > 89:
         node.clear()
 
 

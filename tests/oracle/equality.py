@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from .errors import Refused
 from .fhirpath_parser import Computed
-from .node import INTEGERS, Node
+from .node import INTEGERS, Node, Unworkable
 from .temporal import Temporal, compare, read_temporal
 
 Item = Node | Computed
@@ -29,6 +29,8 @@ def value_of(item: Item) -> TypedValue | None:
         return "Boolean", value
     if item.type_key in INTEGERS:
         return "Integer", value
+    if isinstance(value, Unworkable):
+        raise Refused("a number that is too large to work with")
     if isinstance(value, Decimal):
         return "Decimal", value
     if item.type_key in _TEMPORAL_KINDS:
@@ -224,5 +226,5 @@ def net_quotient(one: int | Decimal, two: int | Decimal) -> Decimal:
 
 
 def truncated_quotient(one: int | Decimal, two: int | Decimal) -> int:
-    """`div`."""
-    return math.trunc(Fraction(one) / Fraction(two))
+    """`div`: .NET rounds the quotient before it cuts the decimals off."""
+    return math.trunc(net_quotient(one, two))

@@ -145,8 +145,7 @@ def perturb(node: Node, rule: Rule, parameters: Parameters) -> bool:
         target = next(iter(node.named("value")), None) if is_quantity else None
     if target is None or target.value is None or target.handled:
         return False
-    assert isinstance(target.value, int | Decimal)
-    value = Decimal(target.value)
+    value = Decimal(target.text())
     if rule.proportional and value < 0:
         raise Refused("perturb: proportional noise on a negative number")
     round_to = 0 if target.type_key in INTEGERS else rule.round_to

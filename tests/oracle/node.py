@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from . import table
 from .errors import Refused
@@ -19,7 +19,14 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _ASCII_BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 
-Value = bool | int | Decimal | str
+_LONGEST = 400
+
+
+class Unworkable:
+    """A decimal that is too large to work with. It may stay; whatever asks for it refuses."""
+
+
+Value = bool | int | Decimal | str | Unworkable
 
 
 @dataclass(eq=False)
@@ -116,9 +123,21 @@ def value_text(value: Value) -> str:
     """The string form of a value (3): numbers without exponent, booleans with a capital letter."""
     if isinstance(value, bool):
         return "True" if value else "False"
+    if isinstance(value, Unworkable):
+        raise Refused("a number that is too large to work with")
     if isinstance(value, Decimal):
         return format(abs(value) if value == 0 else value, "f")
     return str(value)
+
+
+def decimal_value(text: str) -> Decimal | Unworkable:
+    """The value of a JSON number."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return Unworkable()
+    exponent = number.as_tuple().exponent
+    return number if isinstance(exponent, int) and abs(exponent) + len(text) <= _LONGEST else Unworkable()
 
 
 def to_json(text: str) -> str:
@@ -139,10 +158,9 @@ def normal_base64(text: str) -> str | None:
     if _BASE64.fullmatch(bare) is None:
         return None
     try:
-        base64.b64decode(bare, validate=True)
+        return base64.b64encode(base64.b64decode(bare, validate=True)).decode()
     except binascii.Error:
         return None
-    return bare
 
 
 def _fitting(node: Node, new: bool | str) -> tuple[Value, str]:

@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from . import table
 from .errors import NotStrict, Refused
-from .node import INTEGERS, Node, Value, normal_base64, to_json, whole_number
+from .node import INTEGERS, Node, Value, decimal_value, normal_base64, to_json, whole_number
 from .table import Row
 from .temporal import normal_instant
 
@@ -66,12 +65,31 @@ def _parse(data: bytes) -> Json:
     def no_constant(name: str) -> Json:
         raise ValueError(f"{name} is not JSON")
 
+    def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        # Of several members of one name the last counts, but none may hold what is no text.
+        for pair in pairs:
+            _check_text(pair)
+        return dict(pairs)
+
     try:
         return json.loads(
-            data.decode("utf-8"), parse_int=Number, parse_float=Number, parse_constant=no_constant
+            data.decode("utf-8"),
+            object_pairs_hook=members,
+            parse_int=Number,
+            parse_float=Number,
+            parse_constant=no_constant,
         )
     except ValueError:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise Refused("not JSON in UTF-8") from None
+
+
+def _check_text(content: Json) -> None:
+    """ValueError for text with half a surrogate pair in it."""
+    if isinstance(content, str):
+        content.encode()
+    elif isinstance(content, list | tuple):
+        for item in content:
+            _check_text(item)
 
 
 # --- strict ---
@@ -186,10 +204,7 @@ def _read_value(value: Json, row: Row, type_key: str) -> tuple[Value, str]:
         if number is not None:
             return number, str(number)
     elif type_key == "decimal" and isinstance(value, Number):
-        try:
-            return Decimal(value.text), value.text
-        except InvalidOperation:
-            raise NotStrict(f"{row.name} is beyond all measure") from None
+        return decimal_value(value.text), value.text
     elif type_key not in {"boolean", "decimal"} | INTEGERS and isinstance(value, str):
         return _read_text(value, row, type_key)
     raise NotStrict(f"{row.name} is not a {type_key}")
@@ -227,15 +242,8 @@ def _is_nothing(content: Json) -> bool:
 
 
 def _cleaned(content: Json) -> Json:
-    """Without regard to types: text trimmed, everything that is nothing dropped, bottom-up."""
-    if isinstance(content, str):
-        return content.strip()
-    if isinstance(content, list):
-        return [item for item in map(_cleaned, content) if not _is_nothing(item)]
-    if isinstance(content, dict):
-        cleaned = {key: _cleaned(value) for key, value in content.items()}
-        return {key: value for key, value in cleaned.items() if not _is_nothing(value)}
-    return content
+    """A primitive value, or what stands where something else belongs: that is not looked into, and refused later."""
+    return content.strip() if isinstance(content, str) else content
 
 
 def _cleaned_resource(content: Json) -> Json:
@@ -261,9 +269,13 @@ def _cleaned_object(content: dict[str, Json], type_key: str) -> dict[str, Json]:
             result[member] = _cleaned(value)
         elif variant in table.PRIMITIVES:
             if base not in result:
-                result[base], result["_" + base] = _cleaned_pair(
-                    content.get(base), content.get("_" + base), row, variant
-                )
+                beside = "_" + base
+                if _base_name(beside, type_key) == base:
+                    result[base], result[beside] = _cleaned_pair(
+                        content.get(base), content.get(beside), row, variant
+                    )
+                else:
+                    result[base] = _cleaned_pair(content.get(base), None, row, variant)[0]
         elif row.is_list:
             items = [_cleaned_complex(item, variant) for item in _as_list(value)]
             result[base] = [item for item in items if not _is_nothing(item)]

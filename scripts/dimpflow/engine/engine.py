@@ -13,13 +13,13 @@ from dimpflow.engine.compiled.selection import Item, Selector
 from dimpflow.engine.kinds import Kinds, Walk
 from dimpflow.engine.labels import GONE, LEVEL, OWN, add_labels, outward
 from dimpflow.engine.methods import Tools
-from dimpflow.engine.refusals import refusal
+from dimpflow.engine.refusals import check_utf8, refusal
 from dimpflow.engine.run_state import Counters, Subject
 from dimpflow.engine.tree.explain import Explained, explained
 from dimpflow.engine.tree.interpret import Interpreter
 from dimpflow.engine.tree.nodes import Node, read, write
 from dimpflow.errors import LineError
-from dimpflow.fhir.lenient import normalised
+from dimpflow.fhir.lenient import normalised, with_single_keys
 from dimpflow.fhir.table import Element
 from dimpflow.pseudonyms import Pseudonyms
 from dimpflow.pseudonyms.keyed import keyed_pseudonyms
@@ -116,6 +116,7 @@ class Engine:
     # ---- the outermost resource --------------------------------------------------------------------------------
 
     def _walked(self, data: bytes) -> bytes:
+        check_utf8(data)
         node, kind = self._kinds.decode(data)
         if kind.walk is None:
             return self._treed(data)
@@ -194,7 +195,12 @@ class Engine:
     def _lenient(data: bytes, error: LineError) -> bytes:
         """The resource as the FHIR Pseudonymizer's parser would read it. The error of strict reading if it is no JSON at all."""
         try:
-            return normalised(data)
+            single = with_single_keys(data)
+            try:
+                read(single)
+            except LineError:
+                return normalised(single)
+            return single
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise error from None
 

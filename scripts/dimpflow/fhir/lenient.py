@@ -9,12 +9,17 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from dimpflow.fhir.model import has_sibling
 from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, Element, elements
-
 
 _decode = msgspec.json.Decoder(
     float_hook=lambda text: Raw(text.encode())
 ).decode  # decimals keep their spelling
+
+
+def with_single_keys(data: bytes) -> bytes:
+    """The resource with each key once; of several the last one counts. msgspec's errors for what is no JSON."""
+    return msgspec.json.encode(_decode(data))
 
 
 def normalised(data: bytes) -> bytes:
@@ -32,21 +37,19 @@ def _resource(document: Any) -> Any:
 
 def _object(document: dict[str, Any], key: str) -> dict[str, Any]:
     known: dict[str, Element] = {e.json: e for e in elements(key)}
+    beside = {"_" + e.json: e for e in known.values() if has_sibling(key, e)}
     found: dict[str, Any] = {}
     for name, value in document.items():
-        if name.startswith("_") and name[1:] in known and known[name[1:]].primitive:
-            continue  # goes with its value
-        element = known.get(name)
+        element = known.get(name) or beside.get(name)
         if element is None:
-            found[name] = value  # unknown: refused by the strict decoder
-        elif element.primitive:
-            found |= _primitive(element, value, document.get("_" + name))
-        else:
+            found[name] = _cleaned(value)  # unknown: refused by the strict decoder
+        elif not element.primitive:
             found[name] = _complex(element, value)
-    for name, value in document.items():
-        element = known.get(name[1:]) if name.startswith("_") else None
-        if element is not None and element.primitive and element.json not in document:
-            found |= _primitive(element, None, value)
+        elif element.json not in found:
+            other = "_" + element.json
+            found |= _primitive(
+                element, document.get(element.json), document.get(other) if other in beside else None
+            )
     return {name: value for name, value in found.items() if not _absent(value)}
 
 
@@ -99,4 +102,4 @@ def _cleaned(value: Any) -> Any:
 
 def _absent(value: Any) -> bool:
     """null, empty text, an empty list or object; not 0 or false."""
-    return value is None or value in ("", [], {}) and not isinstance(value, (bool, int, Raw))
+    return value is None or (value in ("", [], {}) and not isinstance(value, (bool, int, Raw)))

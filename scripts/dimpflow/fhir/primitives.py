@@ -56,5 +56,7 @@ def normal_base64(text: str) -> str | None:
         binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeEncodeError):
         return None
+    if len(text) % 4:
+        return None  # characters at the end that Python overlooks
     # only the last four characters can be written in more than one way
     return text[:-4] + base64.b64encode(binascii.a2b_base64(text[-4:])).decode()

@@ -21,7 +21,7 @@ from dimpflow.fhirpath.ast import (
     Unary,
 )
 from dimpflow.fhirpath.items import FALSE, STRING_TYPES, TRUE, Computed, Item
-from dimpflow.fhirpath.numbers import plain
+from dimpflow.fhirpath.numbers import plain, subtract
 from dimpflow.fhirpath.operators import (
     NUMBERS,
     Items,
@@ -185,7 +185,10 @@ def _negated(focus: Function) -> Function:
         item = single(items, "-")
         if item.kind not in NUMBERS:
             raise LineError("- needs a number")
-        return [Computed(item.kind, -item.value)]
+        negative = -item.value if isinstance(item.value, int) else subtract(Decimal(0), item.value)
+        if negative is None:
+            raise LineError("the result of - is too large")
+        return [Computed(item.kind, negative)]
 
     return negate
 

@@ -2,7 +2,8 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-_EXACT = Context(prec=200)
+_EXACT = Context(prec=1000)
+"""More digits than any number has that is worked with."""
 _MOST_DECIMALS = 28
 _LIMIT = 1 << 96
 
@@ -19,6 +20,11 @@ def fitted(number: Decimal) -> Decimal | None:
             return rounded
         decimals -= 1
     return None
+
+
+def to_decimals(number: Decimal, decimals: int) -> Decimal:
+    """Rounded half to even."""
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, _EXACT)
 
 
 def plain(number: Decimal) -> str:

@@ -3,7 +3,7 @@
 Results are True, False, or None for the empty collection (undecidable).
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
 
 from dimpflow.errors import LineError
@@ -33,7 +33,7 @@ def single(items: Items, what: str) -> Item:
 
 
 def _moments(left: Item, right: Item) -> tuple[Moment, Moment, bool] | None:
-    if left.kind == right.kind and left.kind in MOMENTS or (left.kind in _DATES and right.kind in _DATES):
+    if (left.kind == right.kind and left.kind in MOMENTS) or (left.kind in _DATES and right.kind in _DATES):
         one, other = parse(left.kind, left.value), parse(right.kind, right.value)
         if one and other:
             return one, other, left.kind == "Time"
@@ -88,8 +88,8 @@ def equivalent_items(left: Item, right: Item) -> bool:
     if not left.kind and not right.kind:
         return _matched(left.children(), right.children(), names=True)
     if left.kind in NUMBERS and right.kind in NUMBERS:
-        step = Decimal(1).scaleb(-min(_decimals(left.value), _decimals(right.value)))
-        one, other = (Decimal(i.value).quantize(step, ROUND_HALF_EVEN) for i in (left, right))
+        decimals = min(_decimals(left.value), _decimals(right.value))
+        one, other = (numbers.to_decimals(Decimal(item.value), decimals) for item in (left, right))
         return one == other
     if left.kind != right.kind:
         return False

@@ -97,9 +97,11 @@ class Analysis:
             and not self.walks.removable(node)
         ):
             return f"{title} removes a resource in which an earlier rule does something"
-        if isinstance(method, Perturb) and self.walks.full and node.type in QUANTITIES:
-            if any(e.name == "value" and not child.settled for e, child in self.walks.children(node)):
-                return f"{title} perturbs a quantity whose value another rule may take"
+        perturbs = isinstance(method, Perturb) and self.walks.full and node.type in QUANTITIES
+        if perturbs and any(
+            e.name == "value" and not child.settled for e, child in self.walks.children(node)
+        ):
+            return f"{title} perturbs a quantity whose value another rule may take"
         if isinstance(method, Generalize) and primitive and node.below and needs_node(method):
             return f"{title} looks at what another rule may have changed"
         return ""

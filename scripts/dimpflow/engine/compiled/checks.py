@@ -120,7 +120,8 @@ class Checks:
         others = [name for name in names if name not in own]
         present = f"{len(names)} - members({node}).count(U)"
         among = " + ".join(f"({node}.{name} is not U)" for name in others)
-        return f"{present} > 2 and {present} - ({among}) > 1"
+        usual = f"1 + ({node}.url is not U)" if "url" in others else "1"
+        return f"{present} > {usual} and {present} - ({among}) > 1"
 
     def places(self, key: str, element: Element, node: str) -> list[str]:
         """Source that checks that null only holds places in a list of primitives; the plain model has no null."""

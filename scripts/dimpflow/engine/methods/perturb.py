@@ -41,7 +41,7 @@ def perturb(
         number = Decimal(text)
         if method.proportional and number < 0 and not strict:
             raise LineError("a negative number has no proportional span")
-        span = _EXACT.multiply(abs(number), method.span) if method.proportional else method.span
+        span = _EXACT.multiply(number.copy_abs(), method.span) if method.proportional else method.span
         moved = _EXACT.add(number, _EXACT.multiply(_EXACT.subtract(share, Decimal("0.5")), span))
         rounded = _rounded(moved, digits)
         return place.fit(plain(max(rounded, Decimal(_SMALLEST.get(place.type, rounded)))))

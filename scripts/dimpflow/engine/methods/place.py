@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from msgspec import UNSET, Raw
@@ -12,7 +12,6 @@ from dimpflow.errors import LineError
 from dimpflow.fhir.primitives import instant_of, normal_base64, normal_instant
 from dimpflow.fhir.table import Element, codes, type_name
 from dimpflow.fhirpath.numbers import plain
-from dimpflow.ruleset.rules import METHOD_NAMES, Rule
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
 _WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
@@ -59,7 +58,7 @@ class Place:
         else:
             fitted = self._fit_text(plain(value) if isinstance(value, Decimal) else str(value))
         if fitted is None:
-            raise LineError(f"what it gives does not fit into a {self.codes and 'bound '}{self.type}")
+            raise LineError(f"what it gives is no {self.codes and 'bound '}{self.type}")
         return fitted
 
     def _fit_text(self, text: str) -> Any:
@@ -74,19 +73,6 @@ class Place:
             case "base64Binary":
                 return normal_base64(text)
         return None if self.codes and text not in codes(self.codes) else text
-
-    def named(self, rule: Rule, operation: Operation) -> Operation:
-        """The operation, its errors saying which rule failed at which element."""
-
-        def work(value: Any) -> Any:
-            try:
-                return operation(value)
-            except LineError as error:
-                method = METHOD_NAMES[type(rule.method)]
-                where = f"{rule.title}: {method} at {self.parent}.{self.name}"
-                raise LineError(f"{where}: {error.reason}", error.path) from None
-
-        return work
 
     @property
     def key(self) -> str:
@@ -120,7 +106,10 @@ def text_of(value: Any) -> str:
 def number_of(raw: Raw) -> Decimal:
     """A decimal's value. LineError where it is too large to be written out."""
     text = bytes(raw).decode()
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("nan")  # an exponent beyond even what Python can calculate with
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or abs(exponent) + len(text) > _LONGEST_NUMBER:
         raise LineError("a number that is too large to work with")

@@ -74,10 +74,9 @@ def _partial_date(place: Place, today: date, strict: bool) -> Callable[[str], An
 
 
 def _partial_age(raw: Raw) -> Any:
-    text = text_of(raw)
-    if not _WHOLE.fullmatch(text):
+    if not _WHOLE.fullmatch(text_of(raw)):
         raise LineError("an age that is not written as a whole number cannot be judged")
-    return UNSET if int(text) > _OLDEST_AGE else raw
+    return UNSET if number_of(raw) > _OLDEST_AGE else raw
 
 
 def _partial_age_strict(raw: Raw) -> Any:

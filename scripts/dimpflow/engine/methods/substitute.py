@@ -28,7 +28,7 @@ def replacement(method: Substitute, key: str) -> Any:
     try:
         return msgspec.json.decode(_prepared(method.text or "", key), type=struct(key))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise LineError(f"substitute: replaceWith is no JSON of a {type_name(key)}") from None
+        raise LineError(f"replaceWith is no JSON of a {type_name(key)}") from None
 
 
 def fits_plain(method: Substitute, key: str) -> bool:

@@ -115,7 +115,7 @@ class Interpreter:
         node.rule = index
         if isinstance(method, Substitute):
             self._record(index, node, own, BITS[Substitute])
-            with _at(node):
+            with _at(node, "" if node.primitive else self._title(index, method)):
                 substitute(method, node, index, self._work(index, method, node))
             return
         kids = [kid for kid in node.kids if not kid.is_resource]
@@ -177,10 +177,12 @@ class Interpreter:
         key = (index, place)
         if key not in self._works:
             work = work_of(method, place, self.tools, self._context(index))
-            self._works[key] = work and _named(
-                work, f"{self.rules[index].title}: {METHOD_NAMES[type(method)]}"
-            )
+            self._works[key] = work and _named(work, self._title(index, method))
         return self._works[key]
+
+    def _title(self, index: int, method: Method) -> str:
+        """How an error names what a rule does."""
+        return f"{self.rules[index].title}: {METHOD_NAMES[type(method)]}"
 
     def _context(self, index: int) -> Context:
         prefix = self._patient if self.tools.strict else self._current_root_id
@@ -327,17 +329,18 @@ def _insert(node: Node, new: Node) -> None:
 
 
 class _at:
-    """Says of an error of a method where it happened."""
+    """Says of an error of a method where it happened, and in which rule where it does not tell itself."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, title: str = "") -> None:
         self.node = node
+        self.title = title and f"{title}: "
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, LineError) and not error.path:
-            raise LineError(error.reason, self.node.path) from None
+            raise LineError(self.title + error.reason, self.node.path) from None
 
 
 def _named(work: Work, title: str) -> Work:

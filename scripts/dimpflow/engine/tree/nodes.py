@@ -11,7 +11,7 @@ from msgspec import UNSET
 from dimpflow.bundles import peek
 from dimpflow.engine.items import seen
 from dimpflow.engine.methods.place import Place, checked
-from dimpflow.engine.refusals import NotStrictError, check_places, refusal
+from dimpflow.engine.refusals import NotStrictError, check_places, check_utf8, refusal
 from dimpflow.errors import LineError
 from dimpflow.fhir.model import Node as Typed
 from dimpflow.fhir.model import decoder, has_sibling, sibling
@@ -116,6 +116,10 @@ def read(data: bytes, element: Element | None = None) -> Node:
 
     element: what the resource is of the one around it, if that is not read.
     """
+    try:
+        check_utf8(data)
+    except UnicodeDecodeError as error:
+        raise refusal(error) from None
     return _resource(data, element, None, "")
 
 
