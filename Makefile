@@ -9,6 +9,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 PYTEST_ARGS ?=
+FILE ?= config/rulesets/default.yaml
+LINT_ARGS ?=
 BENCH_ARGS ?=
 
 # cohort
@@ -38,6 +40,7 @@ help:  ## List the targets (this list)
 	@echo
 	@echo "  Variables: PYTHON=python3.12 (for the set-up), CORES=8 (demo), PYTEST_ARGS='-k split' (test),"
 	@echo "             BENCH_ARGS='--memory --repeat 15' (bench-engine),"
+	@echo "             FILE=anonymization.yaml LINT_ARGS='--strict --no-notes' (lint-rules),"
 	@echo "             PATIENTS=2000 SEED=1 SHAPE=ndjson|torch OUT=folder (cohort)"
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------
@@ -108,6 +111,10 @@ lint: $(READY)  ## Check style, types and the workflow
 	mypy --strict scripts/dimpflow
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+
+.PHONY: lint-rules
+lint-rules: $(READY)  ## Say what is wrong with a rule set, and what it leaves in clear: FILE=… [LINT_ARGS=--strict]
+	@python scripts/lint_rules.py $(FILE) $(LINT_ARGS)
 
 .PHONY: bench
 bench: $(READY)  ## Measure the whole job against the floor

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--reference-date",
         type=date.fromisoformat,
-        default=date.today(),  # noqa: DTZ011  the day that it is for whoever tries a rule
+        default=date.today(),
         help="day on which ages are judged, YYYY-MM-DD (default: today)",
     )
     parser.add_argument(

@@ -33,30 +33,34 @@ LEVELS = ("error", "warning", "note")
 def main(arguments: Sequence[str], stdout: TextIO, environ: Mapping[str, str] = os.environ) -> int:
     """The exit code: 0, 1 if there are warnings or errors, 2 if the rule set cannot be used."""
     chosen = _parser().parse_args(arguments)
-    code = 2
     try:
         loaded = load_to_lint(chosen.file, Options(strict=chosen.strict, reference_date=ANY_DAY), environ)
         findings = in_order([*loaded.findings, *lint(loaded.rule_set, loaded.document)])
         code = int(any(finding.level != "note" for finding in findings))
     except RuleSetError as error:
-        findings = [not_loaded(chosen.file, error)]
+        findings, code = [not_loaded(chosen.file, error)], 2
+    shown = [finding for finding in findings if chosen.notes or finding.level != "note"]
     counts = Counter(finding.level for finding in findings)
-    if not chosen.notes:
-        findings = [finding for finding in findings if finding.level != "note"]
-    write = _write_json if chosen.json else _write_lines
-    write(stdout, chosen.file, findings, {level: counts[level] for level in LEVELS})
+    if chosen.json:
+        _write_json(stdout, chosen.file, shown, counts)
+    else:
+        _write_lines(stdout, chosen.file, shown, counts if code < 2 else {})
     return code
 
 
 def _write_lines(stdout: TextIO, file: Path, findings: Sequence[Finding], counts: Mapping[str, int]) -> None:
     for finding in findings:
         print(f"{file}: {finding}", file=stdout)
-    number = ", ".join(f"{n} {level}{'' if n == 1 else 's'}" for level, n in counts.items())
-    print(f"{file}: {number}", file=stdout)
+    if counts or not findings:
+        numbers = (
+            f"{counts.get(level, 0)} {level}{'' if counts.get(level) == 1 else 's'}" for level in LEVELS
+        )
+        print(f"{file}: {', '.join(numbers)}", file=stdout)
 
 
 def _write_json(stdout: TextIO, file: Path, findings: Sequence[Finding], counts: Mapping[str, int]) -> None:
-    found = {"file": str(file), "findings": list(map(asdict, findings)), "counts": counts}
+    numbers = {level: counts.get(level, 0) for level in LEVELS}
+    found = {"file": str(file), "findings": list(map(asdict, findings)), "counts": numbers}
     print(json.dumps(found, ensure_ascii=False, indent=2), file=stdout)
 
 

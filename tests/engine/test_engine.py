@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from both_ways import outcome
 from rules import apply, engine, parse, rule, rule_set
 
 from dimpflow.engine.engine import Engine
@@ -283,3 +284,24 @@ def test_a_hidden_extension_is_not_overlooked() -> None:
     assert (
         engine(rule("nodesByType('Extension')", "redact")).deidentify(text) == b'{"resourceType":"Patient"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        (" or ".join(f"use = '{one}'" for one in (*range(1000), "official")), True),
+        (" and ".join(["use = 'official'"] * 1000), True),
+        ("use = 'x' or (use = 'official' and (" * 20 + "true" + "))" * 20, True),
+        ("extension." * 40 + "exists()", False),
+        ("extension.where(" * 40 + "url = 'u'" + ").exists()" * 40, False),
+        ("extension.exists(" * 40 + "url = 'u'" + ")" * 40, False),
+        ("given" + ".where(true)" * 90 + ".exists()", True),
+    ],
+)
+def test_long_and_deep_conditions(condition: str, holds: bool) -> None:
+    """Python itself has limits to how deep source may be nested."""
+    name = {"use": "official", "given": ["A"], "extension": [{"url": "u"}]}
+    done = outcome(
+        {"resourceType": "Patient", "name": [name]}, rule(f"Patient.name.where({condition})", "remove")
+    )
+    assert ("name" not in done) == holds

@@ -112,8 +112,13 @@ def test_only_our_own_rule_sets_are_strict_unless_asked(tmp_path: Path) -> None:
     other.touch()
 
     def strict(rules: Path, mode: str = "") -> bool:
-        given = {"input": "a", "services": {"dimp": {"anonymization_config": str(rules), **({"mode": mode} if mode else {})}}}
-        return load_settings(given, ROOT / "schemas/config.schema.yaml", environ={}, folders=[tmp_path, tmp_path / "home"]).options.strict
+        given = {
+            "input": "a",
+            "services": {"dimp": {"anonymization_config": str(rules), **({"mode": mode} if mode else {})}},
+        }
+        return load_settings(
+            given, ROOT / "schemas/config.schema.yaml", environ={}, folders=[tmp_path, tmp_path / "home"]
+        ).options.strict
 
     assert strict(own) and strict(Path("config/rulesets/default.yaml")) and not strict(other)
     assert strict(other, "strict") and not strict(own, "compat")

@@ -12,8 +12,9 @@ from snakemake.logging import logger
 from dimpflow.errors import DimpflowError
 from dimpflow.keys import fingerprint
 from dimpflow.layout import JobFolder
+from dimpflow.lint import brief, lint
 from dimpflow.plan import plan_units, shard_name
-from dimpflow.ruleset.load import load_rule_set
+from dimpflow.ruleset.load import load_rule_set, read_document
 from dimpflow.settings import load_settings
 from dimpflow.sources import Found, Source, find_sources
 from dimpflow.versions import OUTPUT_VERSION
@@ -49,8 +50,10 @@ def look_at_rule_set():
     if LINTING:
         return {"sha256": "", "key": ""}
     rule_set = load_rule_set(SETTINGS.rules, os.environ, SETTINGS.options)
-    for warning in rule_set.warnings:
-        tell(f"{SETTINGS.rules}: {warning}")
+    if workflow.is_main_process:
+        findings = lint(rule_set, read_document(SETTINGS.rules)[0])
+        for warning in (*rule_set.warnings, *brief(findings, SETTINGS.rules)):
+            tell(f"{SETTINGS.rules}: {warning}")
     return {
         "sha256": rule_set.sha256,
         "key": fingerprint(rule_set.parameters.secrets()),

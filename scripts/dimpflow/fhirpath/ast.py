@@ -3,6 +3,7 @@
 `focus=None` means that the expression starts at its context: the node that a path or a predicate is applied to.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -79,3 +80,13 @@ class TypeTest(Expression):
     operator: str
     operand: Expression | None
     type: str
+
+
+def parts(expression: Expression) -> Iterator[Expression]:
+    """The expressions that an expression is directly made of."""
+    names: tuple[str, ...] = expression.__slots__
+    for name in names:
+        value = getattr(expression, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Expression):
+                yield part

@@ -15,6 +15,7 @@ from dimpflow.fhirpath.ast import (
     This,
     TypeTest,
     Unary,
+    parts,
 )
 from dimpflow.fhirpath.moments import parse as parse_moment
 
@@ -47,6 +48,7 @@ _PRECEDENCE: dict[str, int] = {
 }
 """How tightly the binary operators bind; the specification of the rules gives this order (tight to loose)."""
 
+_ASSOCIATIVE = frozenset(("and", "or", "|"))
 _MOMENTS = {"date": "Date", "dateTime": "DateTime", "time": "Time"}
 _MAX_DEPTH = 100
 
@@ -123,16 +125,25 @@ class _Parser:
             self.advance()
             if operator in ("is", "as"):
                 left = TypeTest(operator, left, self.type_name())
+            elif operator in _ASSOCIATIVE:
+                sides = [left, self.expression(binding + 1)]
+                while self.token.kind in ("symbol", "name") and self.token.text == operator:
+                    self.advance()
+                    sides.append(self.expression(binding + 1))
+                left = _balanced(operator, sides)
             else:
                 left = Binary(operator, left, self.expression(binding + 1))
         self.depth -= 1
         return left
 
     def unary(self) -> Expression:
-        if self.token.kind == "symbol" and self.token.text in "+-":
-            operator = self.advance().text
-            return Unary(operator, self.unary())
-        return self.postfix()
+        operators = []
+        while self.token.kind == "symbol" and self.token.text in "+-":
+            operators.append(self.advance().text)
+        operand = self.postfix()
+        for operator in reversed(operators):
+            operand = Unary(operator, operand)
+        return operand
 
     def postfix(self) -> Expression:
         left = self.term()
@@ -211,4 +222,24 @@ def parse(text: str) -> Expression:
     result = parser.expression()
     if parser.token.kind != "end":
         raise RuleSetError(f"unexpected {parser.token.text} at column {parser.token.column}")
+    _check_depth(result)
     return result
+
+
+def _balanced(operator: str, sides: list[Expression]) -> Expression:
+    """A chain of one operator as a tree of little depth: a list of 1,000 codes is nothing unusual. What is evaluated when
+    stays the same."""
+    if len(sides) == 1:
+        return sides[0]
+    middle = (len(sides) + 1) // 2
+    return Binary(operator, _balanced(operator, sides[:middle]), _balanced(operator, sides[middle:]))
+
+
+def _check_depth(expression: Expression) -> None:
+    """RuleSetError where walking the tree could need more of Python's stack than there is."""
+    level, depth = [expression], 1
+    while level:
+        if depth > _MAX_DEPTH:
+            raise RuleSetError(f"nested more than {_MAX_DEPTH} levels deep")
+        level = [part for one in level for part in parts(one)]
+        depth += 1

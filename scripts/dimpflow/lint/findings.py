@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from dimpflow.ruleset.rules import Rule
@@ -49,9 +50,10 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.rule, f.code, f.path, f.reason))
 
 
-def brief(findings: Sequence[Finding], file: str = "...") -> list[str]:
-    """One line for each error and warning, as the start of a workflow shows them; of many only the first."""
-    lines = [str(finding) for finding in findings if finding.level != "note"]
+def brief(findings: Iterable[Finding], file: Path | str = "...") -> list[str]:
+    """One line for each error and warning, as the start of a workflow shows them, errors first; of many only the first."""
+    loud = sorted((finding for finding in findings if finding.level != "note"), key=lambda f: f.level)
+    lines = [str(finding) for finding in loud]
     more = len(lines) - _MOST_BRIEF
     return lines if more <= 0 else [*lines[:_MOST_BRIEF], f"and {more} more: make lint-rules FILE={file}"]
 

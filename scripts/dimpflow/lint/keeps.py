@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from dimpflow.engine.compiled.reads import reads
 from dimpflow.engine.compiled.selection import Arrival
+from dimpflow.fhir.model import EXTRAS
 from dimpflow.fhir.table import PRIMITIVE_TYPES, RESOURCE_TYPES
 from dimpflow.fhirpath.ast import Binary, Call, TypeTest
 from dimpflow.lint.findings import Finding, listed, of_rule
@@ -12,17 +13,8 @@ from dimpflow.lint.survey import Survey
 from dimpflow.ruleset.rules import Rule
 
 _WHOLE = frozenset(
-    (
-        "HumanName",
-        "Address",
-        "ContactPoint",
-        "Attachment",
-        "Annotation",
-        "Narrative",
-        "Signature",
-        "Identifier",
-    )
-)
+    ("HumanName", "Address", "ContactPoint", "Attachment", "Annotation", "Narrative", "Signature", "Identifier")
+)  # fmt: skip
 """Types of which it is enough to name the element."""
 
 _DEEPEST = 4
@@ -38,9 +30,9 @@ def lets_through(survey: Survey, rule: Rule, nodes: Collection[Arrival]) -> Iter
                 found.setdefault(path, node.type)
     if not found:
         return
-    names = sorted(found, key=lambda path: path == "extension")  # it says the least
+    names = sorted(found, key=lambda path: path in EXTRAS)  # they say the least
     if "extension" in found:
-        names = [path for path in names if not path.endswith(".extension")]
+        names = [path for path in names if path.rpartition(".")[2] not in EXTRAS or path in EXTRAS]
     yield of_rule(
         "warning",
         rule,
@@ -87,7 +79,7 @@ class _Kept:
                 yield path
             elif len(above) < _DEEPEST:
                 inner = self._inner(arrival, path, (*above, node.type))
-                if element.type in _WHOLE or element.type in above:
+                if element.type in _WHOLE or node.type == "Extension":
                     inner = [path] if inner else []
                 yield from inner
 

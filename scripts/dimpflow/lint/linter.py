@@ -39,21 +39,21 @@ def _findings(rule_set: RuleSet, document: Mapping[str, Any]) -> Iterator[Findin
 
 def _of_rules(rule_set: RuleSet) -> Iterator[Finding]:
     """What comes of the rules together."""
-    silent: set[int] = set()  # rules that do nothing, which has been said or is meant
+    done: set[int] = set()  # rules of which it need not be said any more that they do nothing
     for rule in rule_set.rules:
         reason = "" if rule_set.options.strict else why_never(rule)  # strictly, such a rule set is not loaded
         if reason:
             remedy = "correct the path, or remove the rule"
             yield of_rule("error", rule, "never-matches", f"it can select nothing: {reason}", remedy)
         if reason or rule.path == UNMATCHED:
-            silent.add(rule.number)
-    for finding in same_paths([rule for rule in rule_set.rules if rule.number not in silent]):
-        silent.add(finding.rule)
+            done.add(rule.number)
+    for finding in same_paths([rule for rule in rule_set.rules if rule.number not in done]):
+        done.add(finding.rule)
         yield finding
-    yield from _of_walks(rule_set, silent)
+    yield from _of_walks(rule_set, done)
 
 
-def _of_walks(rule_set: RuleSet, silent: set[int]) -> Iterator[Finding]:
+def _of_walks(rule_set: RuleSet, done: set[int]) -> Iterator[Finding]:
     """What comes of walking all resource types; codes of which something may be missing end up in a note."""
     missing: set[str] = set()
     parts = surveys(rule_set)
@@ -67,7 +67,7 @@ def _of_walks(rule_set: RuleSet, silent: set[int]) -> Iterator[Finding]:
         except TooMuch:
             missing |= {"keeps-identifier", "shadowed"}
             found |= {i: found.get(i, {}) for i in survey.wanted}
-        silent |= {survey.rules[i].number for i in found}
+        done |= {survey.rules[i].number for i in found}
         survey.allow(Effort())
         try:
             for i in keeping & found.keys():
@@ -79,9 +79,9 @@ def _of_walks(rule_set: RuleSet, silent: set[int]) -> Iterator[Finding]:
         reasons = speed.reasons(parts)
         yield from speed.slow(rule_set.rules, reasons)
     except TooMuch:
-        missing.add("slow")
+        missing |= {"slow", "shadowed"}
     try:
-        idle = [rule for rule in rule_set.rules if rule.number not in silent]
+        idle = [rule for rule in rule_set.rules if rule.number not in done]
         yield from Shadows(rule_set, alike=reasons == {}).findings(idle)
     except TooMuch:
         missing.add("shadowed")
@@ -91,5 +91,6 @@ def _of_walks(rule_set: RuleSet, silent: set[int]) -> Iterator[Finding]:
         missing.add("stays-in-clear")
         yield from stays_in_clear(parts, conditions=False)
     if missing:
-        reason = f"there are too many conditions to look at everything; something may be missing of {', '.join(sorted(missing))}"
+        codes = ", ".join(sorted(missing))
+        reason = f"there are too many conditions to look at everything, so that something may be missing of {codes}"
         yield Finding("note", 0, "", "incomplete", reason, "look at the rules in several files")

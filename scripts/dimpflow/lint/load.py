@@ -55,7 +55,9 @@ def load_to_lint(path: Path, options: Options, environ: Mapping[str, str]) -> Lo
                 raise
             reason, _, remedy = message.partition("; ")
             key = f"parameters.{match[1]}"
-            findings.append(Finding("warning", 0, key, "missing-key", reason.removeprefix(f"{key} "), remedy))
+            findings.append(
+                Finding("warning", 0, key, "missing-key", reason.replace(key, "the key", 1), remedy)
+            )
             if match[1] in _SERVICE:
                 environ = {**environ, _SERVICE[match[1]]: _NO_KEY}
             else:

@@ -45,7 +45,7 @@ class Shadows:
             taking: Sightings = {}
             survey.look(taking)
             idle = [rule for i, rule in enumerate(self.rules) if i in wanted and i not in taking]
-        alone = Effort()
+        alone = Effort(40_000)  # a walk for one rule ends at the first node
         for rule in idle:
             if rule in self.rules and self._takes_something((), rule, alone):
                 yield self._finding(rule)

@@ -36,7 +36,7 @@ class TooMuch(Exception):
 class Effort:
     """How many nodes walks may still look at; counted, so that the same rule set always gets the same findings."""
 
-    def __init__(self, left: int = 12_000) -> None:
+    def __init__(self, left: int = 8_000) -> None:
         self.left = left
 
     def spend(self) -> None:
@@ -149,14 +149,15 @@ class Survey:
                 yield child, rules, more
                 continue
             here = self.selector.into(node, element)
+            deep = {item for item in here if item.rank < -_DEEPEST * OUTER}
+            for item in deep:  # no data are nested that deep, so it may select anything there
+                if item.rule in rules:
+                    found.setdefault(item.rule, {})
+            here -= deep
             outer = rules.difference(found) & {item.rule for item in here}
-            if outer and min(here).rank < -_DEEPEST * OUTER:
-                for rule in outer:  # no data are nested that deep, so it may select anything there
-                    found.setdefault(rule, {})
-            elif outer:
-                for type_ in TYPES:
-                    items = self.selector.own_items(type_) | here
-                    yield self.selector.arrive(type_, element.name, items), outer, frozenset()
+            for type_ in TYPES if outer else ():
+                items = self.selector.own_items(type_) | here
+                yield self.selector.arrive(type_, element.name, items), outer, frozenset()
 
 
 def surveys(rule_set: RuleSet) -> list[Survey]:

@@ -6,7 +6,7 @@ exactly, is refused, with the file, the rule's number and its path.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from dimpflow.ruleset.methods import DYNAMIC, method_of
 from dimpflow.ruleset.options import Options
 from dimpflow.ruleset.parameters import MissingKeyError, parameters_of
 from dimpflow.ruleset.reach import why_never
-from dimpflow.ruleset.rules import Decrypt, Encrypt, Parameters, Redact, Rule, RuleSet
+from dimpflow.ruleset.rules import Decrypt, Encrypt, Redact, Rule, RuleSet
 
 __all__ = ["MissingKeyError", "load_rule_set", "read_document", "reversed_rule_set"]
 
@@ -45,7 +45,7 @@ def load_rule_set(path: Path, environ: Mapping[str, str], options: Options | Non
         parameters = parameters_of(document.get("parameters"), rules, environ, options)
     except RuleSetError as error:
         raise type(error)(f"{path}: {error}") from None
-    return RuleSet(path, digest, rules, parameters, options, tuple(_warnings(document, rules)))
+    return RuleSet(path, digest, rules, parameters, options, _warnings(document))
 
 
 def reversed_rule_set(rule_set: RuleSet) -> RuleSet:
@@ -121,9 +121,9 @@ def _rule(number: int, rule: Any, options: Options) -> Rule:
         if expression is not None:
             check_path(expression)
         checked = Rule(number, path, method_of(rule, options), resource_type, expression, options.strict)
+        reason = why_never(checked) if options.strict else ""
     except RuleSetError as error:
         raise RuleSetError(f"rule {number} ({path}): {error}") from None
-    reason = why_never(checked) if options.strict else ""
     if reason:
         raise RuleSetError(f"{checked.title}: never matches: {reason}")
     return checked
@@ -139,11 +139,6 @@ def _split(path: str) -> tuple[str, Expression | None]:
     return resource_type, parse(text) if text else None
 
 
-def _warnings(document: dict[str, Any], rules: tuple[Rule, ...]) -> Iterator[str]:
-    """What is legal but surely not meant."""
-    if not document.get("fhirVersion"):
-        yield "fhirVersion is missing; R4 is assumed"
-    for rule in rules:
-        reason = why_never(rule)
-        if reason:
-            yield f"{rule.title}: never matches: {reason}"
+def _warnings(document: dict[str, Any]) -> tuple[str, ...]:
+    """What is legal but surely not meant; the linter says more."""
+    return () if document.get("fhirVersion") else ("fhirVersion is missing; R4 is assumed",)

@@ -79,6 +79,16 @@ def _kinds(types: Types) -> Types:
 
 
 @cache
+def _below_named(name: str, context: Types) -> Types:
+    return frozenset(t for c in _kinds(context) for n, t in below(c) if n == name)
+
+
+@cache
+def _below_all(context: Types) -> Types:
+    return frozenset(t for c in _kinds(context) for _, t in below(c, enter=True))
+
+
+@cache
 def below(type_: str, *, enter: bool = False) -> frozenset[tuple[str, str]]:
     """(name, type key) of everything that can stand below a type. enter: in nested resources too."""
     found: set[tuple[str, str]] = set()
@@ -176,15 +186,14 @@ def _call(name: str, arguments: tuple[Expression, ...], context: Types) -> Types
         return _nodes_by_type(str(_literal(arguments[0])), context)
     if name == "nodesByName":
         wanted = str(_literal(arguments[0]))
-        found = {t for c in _kinds(context) for n, t in below(c) if n == wanted}
-        found |= {t for t in _kinds(context) if t == wanted}
+        found = _below_named(wanted, context) | {t for t in _kinds(context) if t == wanted}
         if not found:
             raise _Never(f"{_called(context)} has no element {wanted} anywhere")
-        return frozenset(found)
+        return found
     if name == "children":
         return frozenset(e.type for t in _kinds(context) for e in _children(t))
     if name == "descendants":
-        return frozenset(t for c in _kinds(context) for _, t in below(c, enter=True))
+        return _below_all(context)
     if name == "select":
         return _types(arguments[0], context)
     if name == "iif":

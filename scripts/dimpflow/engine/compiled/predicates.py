@@ -28,6 +28,10 @@ Define = Callable[[str, str], str]
 """(prefix, source of a function whose name is `{name}`) to its name."""
 
 
+_MOST_STEPS = 15
+"""Python has a limit of 20 loops in one another."""
+
+
 class PredicateSource:
     """Source of predicates on nodes of the full model, or of the plain one."""
 
@@ -128,7 +132,7 @@ class PredicateSource:
         while isinstance(path, Member):
             names.insert(0, path.name)
             path = path.focus
-        if not (path is None or isinstance(path, This)):
+        if not (path is None or isinstance(path, This)) or len(names) > _MOST_STEPS:
             return None
         found: list[tuple[Element, str]] = []
         for name in names:
@@ -163,7 +167,7 @@ class PredicateSource:
         while isinstance(inner, Member | Call):
             steps.insert(0, inner)
             inner = inner.focus
-        if not (inner is None or isinstance(inner, This)):
+        if not (inner is None or isinstance(inner, This)) or len(steps) > _MOST_STEPS:
             return None
         lines, depth, node = ["def {name}(o):"], 1, "o"
         for number, step in enumerate(steps):
