@@ -113,7 +113,7 @@ def test_the_answer_of_the_oracle_or_a_rejection(tmp_path: Path, batch: int) -> 
 def values(line: bytes) -> set[str]:
     """Texts of a line that would give something away: keys and types are in every message."""
     texts = {text.decode(errors="replace") for text in re.findall(rb'"((?:[^"\\]|\\.)+)"', line)}
-    return {text for text in texts if len(text) > 3} - COMMON
+    return {text for text in texts if len(text.strip()) > 3 and text.strip() not in COMMON}
 
 
 def answers_of(path: Path, given: Sequence[bytes]) -> tuple[dict[int, bytes], dict[int, str]]:

@@ -83,6 +83,7 @@ def test_strict_resources_stay_as_they_are(read: Read, members: str) -> None:
         # values in their usual form, strictly read or not
         ('"meta":{"lastUpdated":" 2020-01-01T10:00:00.50Z"}', '"meta":{"lastUpdated":"2020-01-01T10:00:00.5+00:00"}'),
         ('"photo":[{"data":"QU JD"}]', '"photo":[{"data":"QUJD"}]'),
+        ('"name":[{}],"photo":[{"data":"QU JD\u00a0"}]', '"name":[{}],"photo":[{"data":"QUJD"}]'),
         ('"multipleBirthInteger":-0', '"multipleBirthInteger":0'),
         ('"name":[{"text":"\\u00e4\\/\\ud83d\\ude00"}]', '"name":[{"text":"ä/😀"}]'),
         # of a member that comes twice the last counts

@@ -49,9 +49,9 @@ def instant_of(text: str) -> str | None:
 
 
 def normal_base64(text: str) -> str | None:
-    """Base64 without white space; None if it is none."""
+    """Base64 without white space; None if it is none. Inside, only white space of ASCII is overlooked."""
     if " " in text or not text.isprintable():
-        text = text.translate(_WHITE)
+        text = text.strip().translate(_WHITE)
     try:
         binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeEncodeError):
