@@ -26,6 +26,18 @@ def test_without_rules_everything_stays_in_clear(tmp_path: Path) -> None:
     for type_ in data_types:
         assert any(f.path.startswith(f"nodesByType('{type_}')") for f in findings), type_
     assert note(findings, "nodesByType('Narrative').div").reason == "free text, in 143 resource types"
+    assert (
+        note(findings, "nodesByType('Narrative').div").remedy
+        == "write {path: nodesByType('Narrative').div, method: redact}"
+    )
+    string, markdown = (
+        f"{{path: nodesByType('{type_}'), method: redact}}" for type_ in ("string", "markdown")
+    )
+    for path, rules in (
+        ("nodesByType('Annotation')", f"{markdown} and {string}"),
+        ("nodesByType('Reference').display", string),
+    ):
+        assert note(findings, path).remedy.endswith(f"or for all such text {rules}, with keep rules above")
     assert "family, given" in note(findings, "nodesByType('HumanName')").reason
     assert "all resource types" in note(findings, "Resource.id").reason
     assert {note(findings, f"nodesByType('Reference').{name}").path for name in ("reference", "display")}

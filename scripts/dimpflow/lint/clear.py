@@ -18,9 +18,8 @@ _REDACT = "{{path: {path}, method: redact}}{more}"
 _REMOVE = "{{path: {path}, method: remove}}{more}"
 _HASH = "{{path: {path}, method: cryptoHash, truncateToMaxLength: 32}}{more}"
 _YEAR = '{{path: {path}, method: generalize, cases: {{"$this": "$this.toString().substring(0, 4)"}}}}{more}'
-_TEXTS = (
-    _REDACT + ", or for all text {{path: nodesByType('string'), method: redact}}, with keep rules above it"
-)
+_TEXTS = _REDACT + "{everywhere}"
+_EVERYWHERE = ", or for all such text {rules}, with keep rules above"
 
 
 class _Kind(NamedTuple):
@@ -95,18 +94,26 @@ def _of_data_type(type_: str, leaves: dict[Leaf, Clear], general: list[Rule]) ->
         else:
             what += f" ({', '.join(names)})"
     types = {t for clear in leaves.values() for t in clear.types}
-    remedy = _KINDS[kind].remedy.format(path=path, more="")
+    remedy = _remedy(kind, path, "", leaves)
     return _finding(path, f"{what}, in {_number(types)}", remedy, leaves, general)
 
 
 def _of_resources(kind: str, leaves: dict[Leaf, Clear], general: list[Rule]) -> Finding:
-    what, remedy = _KINDS[kind]
+    what = _KINDS[kind].what
     paths = list(dict.fromkeys(map(_path, sorted(leaves, key=_usual_first))))
     where = f"in {len(paths)} elements" if len(paths) > 1 else "in one element"
     if kind == kinds.ID and len(paths) == len(TYPES):
         paths, where = ["Resource.id"], "in all resource types"
-    remedy = remedy.format(path=paths[0], more=" and so on" if len(paths) > 1 else "")
+    remedy = _remedy(kind, paths[0], " and so on" if len(paths) > 1 else "", leaves)
     return _finding(listed(paths), f"{what}, {where}", remedy, leaves, general)
+
+
+def _remedy(kind: str, path: str, more: str, leaves: Collection[Leaf]) -> str:
+    types = sorted({leaf.type for leaf in leaves} & {"string", "markdown"})
+    rules = " and ".join(_REDACT.format(path=f"nodesByType('{type_}')", more="") for type_ in types)
+    return _KINDS[kind].remedy.format(
+        path=path, more=more, everywhere=_EVERYWHERE.format(rules=rules) if rules else ""
+    )
 
 
 def _finding(path: str, what: str, remedy: str, leaves: dict[Leaf, Clear], general: list[Rule]) -> Finding:
