@@ -11,6 +11,7 @@ CORES ?= all
 PYTEST_ARGS ?=
 FILE ?= config/rulesets/default.yaml
 LINT_ARGS ?=
+CASES ?= 20000
 BENCH_ARGS ?=
 
 # cohort
@@ -39,7 +40,7 @@ help:  ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  Variables: PYTHON=python3.12 (for the set-up), CORES=8 (demo), PYTEST_ARGS='-k split' (test),"
-	@echo "             BENCH_ARGS='--memory --repeat 15' (bench-engine),"
+	@echo "             BENCH_ARGS='--memory --repeat 15' (bench-engine), CASES=100000 SEED=7 (fuzz),"
 	@echo "             FILE=anonymization.yaml LINT_ARGS='--strict --no-notes' (lint-rules),"
 	@echo "             PATIENTS=2000 SEED=1 SHAPE=ndjson|torch OUT=folder (cohort)"
 
@@ -103,6 +104,11 @@ cohort: $(READY)  ## Generate a cohort: PATIENTS=… SEED=… [SHAPE=ndjson|torc
 .PHONY: test
 test: $(READY)  ## Run all tests
 	@python -m pytest -q $(PYTEST_ARGS)
+
+.PHONY: fuzz
+fuzz: $(READY)  ## Compare the engine with the tests' interpreter of the specification: CASES=… [SEED=…] [PYTEST_ARGS='-n 4']
+	@DIMP_CASES=$(CASES) DIMP_MUTATIONS=$(CASES) DIMP_SEED=$(SEED) python -m pytest -q $(PYTEST_ARGS) \
+	    tests/engine/test_drawn_cases.py tests/engine/test_mutations.py
 
 .PHONY: lint
 lint: $(READY)  ## Check style, types and the workflow

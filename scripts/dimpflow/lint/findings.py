@@ -8,6 +8,10 @@ from typing import Literal, TypeVar
 from dimpflow.ruleset.rules import Rule
 
 Level = Literal["error", "warning", "note"]
+Code = Literal[
+    "incomplete", "keeps-identifier", "key-in-file", "missing-key", "never-matches", "no-domain", "no-op-setting", "not-loaded",
+    "same-path", "shadowed", "short-hash", "short-key", "slow", "stays-in-clear", "undecidable-true", "union-by-value",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -29,7 +33,7 @@ class Finding:
     level: Level
     rule: int
     path: str
-    code: str
+    code: Code
     reason: str
     remedy: str
 
@@ -40,7 +44,7 @@ class Finding:
         return _printable(f"{text}; {self.remedy}" if self.remedy else text)
 
 
-def of_rule(level: Level, rule: Rule, code: str, reason: str, remedy: str) -> Finding:
+def of_rule(level: Level, rule: Rule, code: Code, reason: str, remedy: str) -> Finding:
     """A finding about one rule."""
     return Finding(level, rule.number, rule.path, code, reason, remedy)
 
