@@ -21,7 +21,10 @@ RULESETS = Path(__file__).parents[2] / "config" / "rulesets"
 
 
 def rule_set(
-    rules: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any] | None = None, **options: Any
+    rules: Sequence[Mapping[str, Any]],
+    parameters: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> RuleSet:
     """A rule set as loaded from a file; the key is the one of the reference outputs unless another is given."""
     document = {
@@ -32,7 +35,7 @@ def rule_set(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rules.yaml"
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-        return load_rule_set(path, {}, Options(**{"reference_date": TODAY, **options}))
+        return load_rule_set(path, environ or {}, Options(**{"reference_date": TODAY, **options}))
 
 
 def engine(
