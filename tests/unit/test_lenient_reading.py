@@ -80,6 +80,7 @@ def test_a_date_as_an_instant(text: str, expected: str | None) -> None:
         ("+/+/", "+/+/"),
         ("QU JD", "QUJD"),
         (" QUJD\r\n\tQUJD ", "QUJDQUJD"),
+        ("\u00a0QU JD\v\u00a0", "QUJD"),
         ("QU I =", "QUI="),
         ("QUJ=", "QUI="),  # other bits than zero behind the last byte
         ("QR==", "QQ=="),
@@ -91,7 +92,7 @@ def test_base64(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Q", "QU", "QUJ", "QUJDQ", "====", "QU=D", "QQ==QUJD", "QQ=", "_-_-", "QU,D", "ÄUJD", "QUJD\u00a0", "QU\vJD"],
+    ["Q", "QU", "QUJ", "QUJDQ", "====", "QU=D", "QQ==QUJD", "QQ=", "_-_-", "QU,D", "ÄUJD", "QU\u00a0JD", "QU\vJD"],
 )  # fmt: skip
 def test_what_is_no_base64(text: str) -> None:
     assert normal_base64(text) is None

@@ -63,7 +63,7 @@ def test_a_new_file_and_one_that_is_gone(folder: Path) -> None:
 
 
 def test_a_rule_set_at_another_place_changes_nothing_and_its_content_does(folder: Path) -> None:
-    config = {**CONFIG, "services": {"dimp": {"anonymization_config": "rules.yaml"}}}
+    config = {**CONFIG, "services": {"dimp": {"anonymization_config": "rules.yaml", "mode": "strict"}}}
     assert succeed(folder, config=config) == []
     with open(folder / "rules.yaml", "a", encoding="utf-8") as rules:
         rules.write("# a word more\n")

@@ -181,3 +181,20 @@ def test_lint_needs_neither_data_nor_key(tmp_path: Path) -> None:
     result = run_snakemake(tmp_path, "--lint", env={"DIMP_CRYPTO_HASH_KEY": None})
     assert result.returncode == 0, result.stdout
     assert "Congratulations" in result.stdout
+
+
+def test_the_linter_warns_when_a_workflow_starts(tmp_path: Path) -> None:
+    write_lines(tmp_path / "in/Patient.ndjson", [patient(1)])
+    (tmp_path / "rules.yaml").write_text(
+        "fhirPathRules: [{path: HumanName.family, method: redact}, {path: Patient.name, method: keep}]\n"
+    )
+    config = {"input": "in", "services": {"dimp": {"anonymization_config": "rules.yaml"}}}
+    result = run_snakemake(tmp_path, config=config)
+    assert result.returncode == 0, result.stdout
+    warnings = [line for line in result.stdout.splitlines() if "rules.yaml: " in line]
+    assert [line.partition(": ")[2].partition("; ")[0] for line in warnings] == [
+        "fhirVersion is missing",
+        "rule 1 (HumanName.family): error never-matches: it can select nothing: HumanName is no resource type",
+        "rule 2 (Patient.name): warning keeps-identifier: it keeps the whole node, so that this stays in clear: "
+        "text, family, given, prefix, suffix, extension",
+    ]  # once each, whatever the number of jobs
