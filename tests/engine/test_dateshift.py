@@ -74,6 +74,25 @@ def test_how_far_dates_are_moved(resource: dict[str, Any], parameters: dict[str,
     assert done["birthDate"] == moved(days)
 
 
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "1f" * 32,
+        "1F" * 32,
+        "00ff",
+        "0 0f",
+        "abc",
+        "1f" * 31 + "1 ",
+        "9d9b8bed-7b79-7fa9-cea1-f133a6b4d551",
+        "é1",
+    ],
+)
+@pytest.mark.parametrize("key", ["k", "a longer key of 27 letters", "ä"])
+def test_offsets_are_what_the_specification_says(id_: str, key: str) -> None:
+    done = outcome(patient(id=id_, birthDate=DAY), *SHIFTED, parameters={"dateShiftKey": key})
+    assert done["birthDate"] == moved(offset(id_.strip() + key))
+
+
 def test_a_setting_for_all_rules_counts_above_the_parameters() -> None:
     given = {"dateShiftKey": "k", "dateShiftFixedOffsetInDays": "7"}
     done = outcome(

@@ -116,7 +116,8 @@ class Engine:
     # ---- the outermost resource --------------------------------------------------------------------------------
 
     def _walked(self, data: bytes) -> bytes:
-        check_utf8(data)
+        if not data.isascii():
+            check_utf8(data)
         node, kind = self._kinds.decode(data)
         if kind.walk is None:
             return self._treed(data)

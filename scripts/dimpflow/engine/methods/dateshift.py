@@ -19,6 +19,9 @@ from dimpflow.ruleset.rules import DateShift, Parameters
 _MODULUS = 101
 _FURTHEST = 50
 _BASE = 131
+_OF_PAIRS = bytes(
+    (first * _BASE + second) % _MODULUS for first, second in (b"%02x" % byte for byte in range(256))
+)
 _TIME = re.compile(
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?(Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))",
     re.ASCII,
@@ -41,21 +44,37 @@ class Offsets:
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
-        self._of_key = sum(map(mul, self._key, _powers(len(self._key), 0)))
+        self._of_key = sum(map(mul, self._key, _powers(len(self._key), _BASE, 1)))
+        self._shift = pow(_BASE, len(self._key), _MODULUS)
         self.of: str | None = None
         self.days = 0
 
     def find(self, prefix: str) -> None:
         """Sets `of` and `days`."""
-        data = prefix.strip().encode()
-        total: int = sum(map(mul, data, _powers(len(data), len(self._key)))) + self._of_key
+        data, base = prefix.strip().encode(), _BASE
+        pairs = _pairs(prefix)
+        if pairs:
+            data, base = pairs, _BASE * _BASE
+        total: int = sum(map(mul, data, _powers(len(data), base, self._shift))) + self._of_key
         self.of, self.days = prefix, total % _MODULUS - _FURTHEST
 
 
+def _pairs(text: str) -> bytes:
+    """Of a hash in hexadecimal, what each two characters count modulo 101: half as many numbers to add up. b'' for others.
+
+    Rule sets that hash ids before they shift dates come here with each resource.
+    """
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        return b""
+    return data.translate(_OF_PAIRS) if data.hex() == text else b""
+
+
 @lru_cache(1000)
-def _powers(length: int, behind: int) -> tuple[int, ...]:
-    """What each of so many bytes counts when so many more come behind them: the sum of all is what a loop would give."""
-    return tuple(pow(_BASE, place + behind, _MODULUS) for place in reversed(range(length)))
+def _powers(length: int, base: int, last: int) -> tuple[int, ...]:
+    """What each of so many numbers counts, the last one `last`: the sum of all is what a loop would give."""
+    return tuple(pow(base, place, _MODULUS) * last % _MODULUS for place in reversed(range(length)))
 
 
 class StrictOffsets:
@@ -126,6 +145,7 @@ def date_shift(
         prefix = lambda: fixed_prefix  # noqa: E731
     fallback = redaction(place, parameters, today, strict=strict)
     number, day, type_ = calendar.number, calendar.text, place.type
+    bare = _zeroed("", type_)
     zones = Cache(lambda zone: _zeroed(f"T00:00:00{zone}", type_))
 
     def work(value: str) -> tuple[Any, int]:
@@ -137,8 +157,13 @@ def date_shift(
         else:
             offset = fixed
         start = number[value[:10]]
+        if len(value) == 10:
+            rest = bare
         # no memory of times: most come once only, and what is written down for nothing costs more than it takes to look
-        rest = zones[value[_ZONE_AT:]] if _USUAL(value, 10) else _zeroed(value[10:], type_)
+        elif _USUAL(value, 10):
+            rest = zones[value[_ZONE_AT:]]
+        else:
+            rest = _zeroed(value[10:], type_)
         if start is None or rest is None:
             return slow(value, offset)
         try:
