@@ -42,6 +42,12 @@ KNOWN = {"resourceType"} | {
 COMMON = KNOWN.union(
     RESOURCE_TYPES, *(codes(e.codes) for key in type_keys() for e in elements(key) if e.codes)
 )
+WORDS = {
+    word
+    for path in (Path(__file__).parents[2] / "scripts" / "dimpflow").rglob("*.py")
+    for word in re.findall(r"[a-z]+", path.read_text(encoding="utf-8"))
+}
+"""What a message may say by itself."""
 REASON = re.compile(
     r"an element that FHIR R4 does not have here|a code that FHIR R4 does not allow here|empty text or an empty list"
     r"|a number beyond every limit of FHIR R4|no resourceType|not a (valid )?FHIR R4 resource|not UTF-8|nested too deeply"
@@ -113,7 +119,7 @@ def test_the_answer_of_the_oracle_or_a_rejection(tmp_path: Path, batch: int) -> 
 def values(line: bytes) -> set[str]:
     """Texts of a line that would give something away: keys and types are in every message."""
     texts = {text.decode(errors="replace") for text in re.findall(rb'"((?:[^"\\]|\\.)+)"', line)}
-    return {text for text in texts if len(text.strip()) > 3 and text.strip() not in COMMON}
+    return {text for text in texts if len(text.strip()) > 3 and text.strip() not in COMMON | WORDS}
 
 
 def answers_of(path: Path, given: Sequence[bytes]) -> tuple[dict[int, bytes], dict[int, str]]:
