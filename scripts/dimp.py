@@ -1,33 +1,31 @@
-"""dimp: de-identify one shard of each source of a work unit with the embedded engine. The key is in the environment."""
+"""dimp: de-identify one shard of each source of a work unit, with the embedded engine or by a DIMP service. Keys and credentials
+are in the environment."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dimpflow.engine.engine import Engine
-from dimpflow.errors import RuleSetError
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
-from dimpflow.ruleset.load import load_rule_set
-from dimpflow.ruleset.options import Options
-from dimpflow.steps.dimp import deidentify_shard
+
+Step = Callable[..., None]
+"""De-identifies a shard: shard, index, imported file, result, counts; on_invalid, rejected."""
 
 
-def main(first: Path, sources: Sequence[str], rules: Path, cfg: dict[str, Any]) -> None:
+def main(
+    first: Path, sources: Sequence[str], rules: Path, cfg: dict[str, Any], service: dict[str, Any]
+) -> None:
     """De-identify one shard of each of `sources`; `first` is that of one of them: jobs/<job>/dimp/<source>/002-of-007.ndjson.
 
     Lines that cannot be de-identified stay in the identifying zone, beside the shard.
     """
-    rule_set = load_rule_set(rules, os.environ, Options.from_params(cfg["options"]))
-    if rule_set.sha256 != cfg["rules_sha256"]:  # all jobs of a run must apply the same one
-        raise RuleSetError(f"{rules} has changed while the workflow ran; run it again")
-    engine = Engine(rule_set, security_labels=cfg["security_labels"])
+    step = _remote(cfg, **service) if service["server"] else _embedded(rules, cfg)
     folder, shard = JobFolder(first.parents[2]), first.stem
     for source in sources:
         data = folder.shard("split", source, shard)
-        deidentify_shard(
-            engine,
+        step(
             data,
             folder.facts("split", source, shard),
             folder.imported(source),
@@ -38,7 +36,52 @@ def main(first: Path, sources: Sequence[str], rules: Path, cfg: dict[str, Any]) 
         )
 
 
+def _embedded(rules: Path, cfg: dict[str, Any]) -> Step:
+    from dimpflow.engine.engine import Engine
+    from dimpflow.ruleset.load import load_rule_set
+    from dimpflow.ruleset.options import Options
+    from dimpflow.steps.dimp import deidentify_shard
+
+    rule_set = load_rule_set(rules, os.environ, Options.from_params(cfg["options"]))
+    check_rules(rules, rule_set.sha256, cfg)
+    return partial(deidentify_shard, Engine(rule_set, security_labels=cfg["security_labels"]))
+
+
+def _remote(cfg: dict[str, Any], server: dict[str, Any], packing: dict[str, Any] | None) -> Step:
+    from dimpflow.clients.access import open_session
+    from dimpflow.clients.dimp_service import DimpService, Wrapping
+    from dimpflow.service_rules import digest_of, read_rules, with_keys
+    from dimpflow.services import DimpServer
+    from dimpflow.steps.batches import Packing
+    from dimpflow.steps.dimp_remote import Remote, deidentify_shard_remotely, identity_of
+
+    chosen = DimpServer.from_params(server)
+    rules = None
+    if chosen.rules:
+        rules = read_rules(chosen.rules)
+        check_rules(chosen.rules, digest_of(rules), cfg)
+        rules = with_keys(rules, chosen.rules, os.environ)
+    service = DimpService(
+        open_session(chosen.access, os.environ, connections=chosen.connections),
+        chosen.access.url,
+        chosen.retry,
+        wrapping=Wrapping(rules, chosen.settings),
+        compress=chosen.gzip,
+    )
+    together = Packing(**packing or {})
+    remote = Remote(service, together, chosen.connections, chosen.allow_empty, identity_of(cfg, together))
+    return partial(deidentify_shard_remotely, remote)
+
+
+def check_rules(path: Path, sha256: str, cfg: dict[str, Any]) -> None:
+    """RuleSetError if it is not the one that the workflow started with: all jobs of a run must apply the same."""
+    from dimpflow.errors import RuleSetError
+
+    if sha256 != cfg["rules_sha256"]:
+        raise RuleSetError(f"{path} has changed while the workflow ran; run it again")
+
+
 if __name__ == "__main__":
     with guard(snakemake.log[0]):
-        places = snakemake.params.places
-        main(Path(snakemake.output.data[0]), places.sources, places.rules, snakemake.params.cfg)
+        places, service = snakemake.params.places, vars(snakemake.params.service)
+        main(Path(snakemake.output.data[0]), places.sources, places.rules, snakemake.params.cfg, service)

@@ -33,3 +33,7 @@ class LineError(DimpflowError):
         super().__init__(f"{reason} at {path}" if path else reason)
         self.reason = reason
         self.path = path
+
+
+class ServiceError(DimpflowError):
+    """A server that cannot be reached or used; the message names its configuration key and what to do."""

@@ -8,50 +8,31 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from dimpflow.clients.retry import Retry
 from dimpflow.errors import ConfigError
 from dimpflow.ruleset.options import Options
 from dimpflow.schema import Schema, complaints, fill_defaults, is_secret, is_unused, leaves, read_schema, tidy
+from dimpflow.services import (
+    DimpServer,
+    Torch,
+    dimp_faults,
+    dimp_notes,
+    dimp_server_of,
+    torch_of,
+)
+from dimpflow.variables import VARIABLE, expand
 
 MB = 1024 * 1024
 
 Subs = Mapping[str, Schema]  # the part of the schema for each dotted key
 
-_VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 _DATA_ENDING = re.compile(r"\.(ndjson|json)(\.(gz|zst))?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Secret:
-    """Where a secret is, never what it is: in an environment variable, or (variable None) in the configuration file."""
-
-    key: str
-    variable: str | None
-
-
-@dataclass(frozen=True)
-class Torch:
-    """services.torch; strings may hold `${VARIABLE}`, which the job that needs them expands."""
-
-    base_url: str
-    username: str
-    password: Secret | None
-    extraction_timeout_minutes: int
-    polling_interval_seconds: int
-    max_polling_interval_seconds: int
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Attempts of a request to a server in all, and the pauses between them."""
-
-    max_attempts: int
-    initial_backoff_ms: int
-    max_backoff_ms: int
-
-
-@dataclass(frozen=True)
 class Settings:
-    """The whole configuration. Sizes are in bytes; `compression` is "" for plain results; `notes` are for the terminal."""
+    """The whole configuration. Sizes are in bytes; `compression` is "" for plain results; `server`: what de-identifies, None for
+    the embedded engine; `notes` are for the terminal."""
 
     job: str
     inputs: tuple[str, ...]
@@ -69,6 +50,7 @@ class Settings:
     compression_level: Literal["fastest", "default", "better", "best"]
     retry: Retry
     torch: Torch | None
+    server: DimpServer | None
     notes: tuple[str, ...]
 
     @property
@@ -96,19 +78,21 @@ def load_settings(
         raise ConfigError("\n".join(faults))
     filled = fill_defaults(given, schema)
     services, dimp = filled["services"], filled["services"]["dimp"]
+    rules = _find_rules(dimp["anonymization_config"], folders)
+    own = "anonymization_config" in given.get("services", {}).get("dimp", {})
+    server = dimp_server_of(filled, rules if own else None)
     faults = [
         *_wrong_order(
             services["torch"], "services.torch.", "polling_interval_seconds", "max_polling_interval_seconds"
         ),
         *_wrong_order(filled["retry"], "retry.", "initial_backoff_ms", "max_backoff_ms"),
         *_credentials_in_urls(given, subs),
-        *_wrong_engine(dimp["url"]),
+        *dimp_faults(given, server),
         *_no_date("services.dimp.reference_date", dimp.get("reference_date", "")),
         *_two_jobs_dirs(given),
     ]
     if faults:
         raise ConfigError("\n".join(faults))
-    rules = _find_rules(dimp["anonymization_config"], folders)
     inputs = tuple(filled["input"] if isinstance(filled["input"], list) else [filled["input"]])
     return Settings(
         job=filled.get("job") or _job_from(inputs),
@@ -126,26 +110,14 @@ def load_settings(
         compression=filled["compression"]["format"] if filled["compression"]["enabled"] else "",
         compression_level=filled["compression"]["level"],
         retry=Retry(**filled["retry"]),
-        torch=_torch(services["torch"]) if "torch" in given.get("services", {}) else None,
-        notes=(*_clear_secrets(given, subs), *_unused_sections(given, subs)),
+        torch=torch_of(services["torch"]) if "torch" in given.get("services", {}) else None,
+        server=server,
+        notes=(
+            *_clear_secrets(given, subs),
+            *_unused_sections(given, subs),
+            *dimp_notes(given, server),
+        ),
     )
-
-
-def expand(value: str, environ: Mapping[str, str], key: str) -> str:
-    """`value` with every `${VARIABLE}` (upper-case) replaced from the environment.
-
-    Raises:
-        ConfigError: a variable is not set; the message names it and the key.
-    """
-
-    def replace(match: re.Match[str]) -> str:
-        if match[1] not in environ:
-            raise ConfigError(
-                f"{key}: the environment variable {match[1]} is not set (export {match[1]}=...)"
-            )
-        return environ[match[1]]
-
-    return _VARIABLE.sub(replace, value)
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -187,14 +159,6 @@ def _credentials_in_urls(given: Mapping[str, Any], subs: Subs) -> Iterator[str]:
     for key, value in _strings(given):
         if key in subs and re.match(r"https?://[^/]*@", value, re.IGNORECASE):
             yield f"{key}: user name and password do not belong into an address; use the keys of this section for them"
-
-
-def _wrong_engine(url: str) -> Iterator[str]:
-    if url:
-        yield (
-            "services.dimp.url: this version de-identifies with the embedded engine only and would not ask that service; "
-            "remove the key, or empty it: --config 'services={dimp: {url: \"\"}}'"
-        )
 
 
 def _no_date(key: str, text: str) -> Iterator[str]:
@@ -249,25 +213,9 @@ def _options(dimp: Mapping[str, Any], *, strict: bool) -> Options:
     )
 
 
-def _torch(section: Mapping[str, Any]) -> Torch:
-    password = section.get("password")
-    secret = None
-    if password is not None:
-        only = _VARIABLE.fullmatch(password)
-        secret = Secret("services.torch.password", only[1] if only else None)
-    return Torch(
-        base_url=section.get("base_url", ""),
-        username=section.get("username", ""),
-        password=secret,
-        extraction_timeout_minutes=section["extraction_timeout_minutes"],
-        polling_interval_seconds=section["polling_interval_seconds"],
-        max_polling_interval_seconds=section["max_polling_interval_seconds"],
-    )
-
-
 def _clear_secrets(given: Mapping[str, Any], subs: Subs) -> Iterator[str]:
     for key, value in _strings(given):
-        if is_secret(key, subs.get(key)) and value and not _VARIABLE.fullmatch(value):
+        if is_secret(key, subs.get(key)) and value and not VARIABLE.fullmatch(value):
             yield f"{key}: a secret stands in clear in the configuration; write ${{VARIABLE}} there and export that variable"
 
 

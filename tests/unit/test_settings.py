@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from dimpflow.clients.retry import Retry
 from dimpflow.errors import ConfigError
 from dimpflow.ruleset.options import Options
-from dimpflow.settings import MB, Retry, Secret, Settings, Torch, expand, load_settings
+from dimpflow.services import Secret, Torch
+from dimpflow.settings import MB, Settings, load_settings
+from dimpflow.variables import expand
 
 ROOT = Path(__file__).parents[2]
 SEED = ROOT.parent / "shared" / "seed"
@@ -53,6 +56,7 @@ def test_defaults() -> None:
         compression_level="default",
         retry=Retry(5, 1000, 30000),
         torch=None,
+        server=None,
         notes=(),
     )
 
@@ -128,7 +132,7 @@ def test_compression_off_means_plain_whatever_the_format() -> None:
     assert load("compression: {format: gz}").compression == ""
 
 
-def test_the_customers_document_is_understood_apart_from_the_service() -> None:
+def test_the_customers_document_is_understood() -> None:
     document = next(SEED.glob("*.txt"), None) if SEED.is_dir() else None
     if document is None:
         pytest.skip("../shared/seed is not here")
@@ -138,12 +142,9 @@ def test_the_customers_document_is_understood_apart_from_the_service() -> None:
     examples = [yaml.safe_load(block) for block in blocks]
     assert len(examples) >= 6
     for example in examples:
-        text = yaml.safe_dump(example)
-        if example.get("services", {}).get("dimp", {}).get("url"):
-            assert fault(text).startswith("services.dimp.url: ")
-            del example["services"]["dimp"]["url"]
-            text = yaml.safe_dump(example)
-        load(text)
+        settings = load(yaml.safe_dump(example))
+        url = example.get("services", {}).get("dimp", {}).get("url")
+        assert (settings.server.access.url if settings.server else None) == url
 
 
 @pytest.mark.parametrize(
@@ -273,12 +274,6 @@ def test_jobs_dir_must_be_no_pattern() -> None:
     assert fault("jobs_dir: a{b}") == "jobs_dir: must not hold braces or control characters"
 
 
-def test_a_service_is_refused_with_a_way_out() -> None:
-    message = fault("services: {dimp: {url: 'http://localhost:32861/fhir'}}")
-    assert message.startswith("services.dimp.url: this version de-identifies with the embedded engine only")
-    assert "32861" not in message
-
-
 @pytest.mark.parametrize(
     ("inputs", "job"),
     [
@@ -389,12 +384,11 @@ def test_sections_that_are_not_performed_are_told_and_not_looked_at() -> None:
           send: {{send_as: s3_upload, url: "${{NOT_SET}}", s3: {{secret_access_key: {CANARY}}}}}
           flattening: {{anything: 1}}
           validation: {{}}
-        tls: {{insecure_skip_verify: true}}
         """
     )
     assert (
         settings.notes[-1]
-        == "not performed by this workflow, so not looked at: services.flattening, services.send, tls"
+        == "not performed by this workflow, so not looked at: services.flattening, services.send"
     )
     assert settings.notes[0].startswith("services.send.s3.secret_access_key: a secret stands in clear")
     assert CANARY not in repr(settings)

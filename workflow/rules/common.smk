@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections import namedtuple
+from dataclasses import asdict
 from types import SimpleNamespace
 
 from snakemake.logging import logger
@@ -15,6 +16,7 @@ from dimpflow.layout import JobFolder
 from dimpflow.lint import brief, lint
 from dimpflow.plan import plan_units, shard_name
 from dimpflow.ruleset.load import load_rule_set, read_document
+from dimpflow.service_rules import digest_of, packing_for, read_rules, secrets_of, with_keys
 from dimpflow.settings import load_settings
 from dimpflow.sources import Found, Source, find_sources
 from dimpflow.versions import OUTPUT_VERSION
@@ -49,6 +51,8 @@ def look_at_rule_set():
     away. A rule set that has moved, with the same content, changes nothing."""
     if LINTING:
         return {"sha256": "", "key": ""}
+    if SETTINGS.server:
+        return look_at_service_rules()
     rule_set = load_rule_set(SETTINGS.rules, os.environ, SETTINGS.options)
     if workflow.is_main_process:
         findings = lint(rule_set, read_document(SETTINGS.rules)[0])
@@ -58,6 +62,29 @@ def look_at_rule_set():
         "sha256": rule_set.sha256,
         "key": fingerprint(rule_set.parameters.secrets()),
     }
+
+
+def look_at_service_rules():
+    """The same of the rule set that goes to the DIMP service; empty for the service's own, which nobody here knows."""
+    if SETTINGS.server.rules is None:
+        return {"sha256": "", "key": ""}
+    rules = read_rules(SETTINGS.server.rules)
+    with_keys(rules, SETTINGS.server.rules, os.environ)  # that all are there shows before any job runs
+    return {
+        "sha256": digest_of(rules),
+        "key": fingerprint(secrets_of(rules, os.environ)),
+    }
+
+
+def look_at_packing():
+    """How single resources may go to the DIMP service together; that they may not is said once."""
+    server = SETTINGS.server
+    if LINTING or not server or not server.pack:
+        return None
+    packing, reason = packing_for(server.rules, server.settings, os.environ)
+    if reason:
+        tell(f"each resource is sent to the DIMP service alone: {reason}")
+    return asdict(packing)
 
 
 def check_jobs_dir():
@@ -86,6 +113,7 @@ try:
     for note in (*SETTINGS.notes, *FOUND.left_out):
         tell(note)
     RULE_SET = look_at_rule_set() if SETTINGS.dimp else None
+    PACKING = look_at_packing() if SETTINGS.dimp else None
 except DimpflowError as error:
     stop(error)
 

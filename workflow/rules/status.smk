@@ -9,6 +9,8 @@ from contextlib import suppress
 import snakemake
 
 from dimpflow import __version__
+from dimpflow.clients.access import open_session
+from dimpflow.clients.dimp_service import check_service
 from dimpflow.audit.status import new_facts, read_status
 
 KEEPER_WAIT = 15  # seconds
@@ -63,7 +65,18 @@ def end_keeper(verdict):
         logger.warning(f"{in_job('status.json')} may be out of date: its keeper does not answer")
 
 
+def ask_service():
+    """Before any data are touched: is there a service, and does it let us in?"""
+    try:
+        with open_session(SETTINGS.server.access, os.environ, connections=1) as session:
+            check_service(session, SETTINGS.server.access)
+    except DimpflowError as error:
+        stop(error)
+
+
 onstart:
+    if SETTINGS.dimp and SETTINGS.server:
+        ask_service()
     start_keeper()
 
 
