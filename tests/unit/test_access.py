@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from dimpflow.clients.access import (
-    Access,
     check_access,
     explain,
     is_loopback,
@@ -193,20 +192,10 @@ def test_secrets_do_not_show() -> None:
     clear = access(
         "http://h", password=SECRET, bearer_token=SECRET, oauth_client_secret=SECRET, api_key=SECRET
     )
-    assert SECRET not in repr(clear) and SECRET not in str(clear.as_params())
+    assert SECRET not in repr(clear)
     assert "dimp" in repr(clear)
     with opened("http://127.0.0.1:1", **BASIC, **KEY) as session:
         assert SECRET not in repr(vars(session)) and SECRET not in repr(session.auth)
-
-
-def test_params_and_back() -> None:
-    one = access("http://h", **BASIC, api_key=SECRET, ca_cert_path="ca.pem", read_timeout=7)
-    params = one.as_params()
-    assert (params["password"], params["api_key"], params["bearer_token"]) == ("${PASSWORD}", None, "")
-    assert Access.from_params(params, {"api_key": SECRET}) == one
-    with pytest.raises(ConfigError, match=r"^services.dimp.auth.api_key: not known"):
-        Access.from_params(params, {})
-    assert all(type(value) in (str, bool, int, float, type(None)) for value in params.values())
 
 
 # ---- faults and warnings -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 import ssl
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,13 +23,12 @@ from dimpflow.clients.addresses import fault_of, is_loopback, origin_of
 from dimpflow.clients.explain import explain
 from dimpflow.clients.oauth import Client, TokenSource
 from dimpflow.errors import ConfigError
-from dimpflow.variables import VARIABLE, expand
+from dimpflow.variables import expand
 
 __all__ = [
     "Access", "check_access", "explain", "is_loopback", "open_session", "origin_of", "renew_token", "warnings_for",
 ]  # fmt: skip
 
-_SECRETS = ("password", "bearer_token", "oauth_client_secret", "api_key")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _HEADER_VALUE = re.compile(r"[!-~]([ -~\t]*[!-~])?")
 _BEARER = re.compile(r"[!-~]+")
@@ -72,28 +71,6 @@ class Access:
     def key(self, name: str) -> str:
         """Key of one of the credentials in the configuration."""
         return f"{self.section}.auth.{_KEYS.get(name, name)}"
-
-    def as_params(self) -> dict[str, Any]:
-        """Plain values for Snakemake's params, which it stores; a secret in clear is left out, as None."""
-        clear = {name for name in _SECRETS if not VARIABLE.fullmatch(getattr(self, name) or "${_}")}
-        return {name: None if name in clear else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Any], auth: Mapping[str, Any]) -> "Access":
-        """The opposite. auth: the section of the configuration from which secrets in clear are taken.
-
-        Raises:
-            ConfigError: such a secret is not there.
-        """
-        values = dict(params)
-        for name in [name for name in _SECRETS if values[name] is None]:
-            if not auth.get(name):
-                raise ConfigError(
-                    f"{params['section']}.auth.{name}: not known to this job; write ${{VARIABLE}} there and "
-                    "export that variable"
-                )
-            values[name] = str(auth[name])
-        return cls(**values)
 
 
 def check_access(access: Access) -> list[str]:
