@@ -76,13 +76,17 @@ def test_addresses(tmp_path: Path, ending: str) -> None:
 
 
 def test_resources_of_the_type_parameters_are_no_request(tmp_path: Path) -> None:
-    line = (
-        b'{"resourceType":"Parameters","id":"x","parameter":[{"name":"resource","resource":%s}]}' % patient(1)
-    )
-    data = Shards(tmp_path, [line, patient(2)], RULESETS / "minimal.yaml")
+    inner = b'{"name":"resource","resource":%s}' % patient(1)
+    lines = [
+        b'{"resourceType":"Parameters","id":"x","parameter":[%s]}' % inner,
+        patient(2),
+        b'{"id":"y", "resourceType" : "Parameters"}',
+    ]
+    data = Shards(tmp_path, lines, RULESETS / "minimal.yaml")
     with DimpDouble(data.rules, reference_date=TODAY) as double:
         done = parsed(data.remote(double.url, pack=10))
-    assert done == parsed(data.embedded()) and done[0]["resourceType"] == "Parameters"
+    assert done == parsed(data.embedded())
+    assert [resource["resourceType"] for resource in done] == ["Parameters", "Patient", "Parameters"]
 
 
 def test_what_the_service_refuses(tmp_path: Path) -> None:

@@ -32,21 +32,6 @@ DIMP = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("remote")
-    write_lines(folder / "in/Bundles.ndjson", [bundle(n, 5) for n in range(3)])
-    write_lines(folder / "in/Observation.ndjson", [observation(n, n % 30) for n in range(300)])
-    write_lines(folder / "in/Patient.ndjson", [patient(n) for n in range(30)])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def double() -> Iterator[DimpDouble]:
-    with DimpDouble(RULES, basic=("u", PASSWORD), latency=0.002) as double:
-        yield double
-
-
 def config(url: str, job: str = "remote", **dimp: Any) -> dict[str, Any]:
     """A remote run, with quick retries."""
     auth = {"username": "u", "password": "${DIMP_PASSWORD}"}
@@ -65,18 +50,34 @@ def results(folder: Path, job: str = "remote") -> list[Any]:
 ENV = {"DIMP_PASSWORD": PASSWORD}
 
 
-def test_the_same_results_as_the_engine(folder: Path, double: DimpDouble) -> None:
+@pytest.fixture(scope="module")
+def double() -> Iterator[DimpDouble]:
+    with DimpDouble(RULES, basic=("u", PASSWORD), latency=0.002) as double:
+        yield double
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, double: DimpDouble) -> Path:
+    """With a job of the embedded engine, and one of the service."""
+    folder = tmp_path_factory.mktemp("remote")
+    write_lines(folder / "in/Bundles.ndjson", [bundle(n, 5) for n in range(3)])
+    write_lines(folder / "in/Observation.ndjson", [observation(n, n % 30) for n in range(300)])
+    write_lines(folder / "in/Patient.ndjson", [patient(n) for n in range(30)])
     embedded = {"input": "in", "job": "embedded", "services": {"dimp": {"anonymization_config": str(RULES)}}}
     assert set(DIMP) <= set(succeed(folder, config=embedded))
     assert set(DIMP) <= set(succeed(folder, "--cores", "4", config=config(double.url), env=ENV))
+    return folder
+
+
+def test_the_same_results_as_the_engine(folder: Path, double: DimpDouble) -> None:
     assert results(folder) == results(folder, "embedded")
-    alone = len(double.posts)
-    assert alone >= 333  # whose rule set it is nobody here knows
+    before = len(double.posts)
+    assert before >= 333  # each alone: whose rule set it is nobody here knows
     along = config(double.url, "along", anonymization_config=str(RULES))
     result = run_snakemake(folder, config=along, env=ENV)
     assert result.returncode == 0, result.stdout
     assert results(folder, "along") == results(folder, "embedded")
-    assert len(double.posts) - alone < 20  # 100 to a request, but for Bundles
+    assert len(double.posts) - before < 20  # 100 to a request, but for Bundles
     assert status_of(folder, "along")["state"] == "completed"
     report = json.loads((folder / "jobs/along/dimp_results.json").read_text())
     assert report["lines"] == 333 and report["rules"] == []
@@ -141,6 +142,20 @@ def test_other_words_before_any_job(
     result = run_snakemake(folder, config=config(double.url + url, "refused"), env=env)
     assert result.returncode != 0 and re.search(message, result.stdout), result.stdout
     assert not (folder / "jobs/refused").exists() and "wrong" not in result.stdout
+
+
+def test_a_service_that_would_overlook_the_rule_set(folder: Path) -> None:
+    with DimpDouble(RULES, own_rules_only=True) as double:
+        along = config(double.url, "old", anonymization_config=str(RULES))
+        result = run_snakemake(folder, config=along, env=ENV)
+        assert result.returncode != 0
+        assert (
+            "services.dimp.anonymization_config: " in result.stdout
+            and "version 2.34 or later does" in result.stdout
+        )
+        assert [seen.resource_type for seen in double.posts] == ["Basic"] and not (
+            folder / "jobs/old"
+        ).exists()
 
 
 def test_a_failure_is_told_and_a_rerun_completes(folder: Path) -> None:

@@ -69,7 +69,11 @@ def ask_service():
     """Before any data are touched: is there a service, and does it let us in?"""
     try:
         with open_session(SETTINGS.server.access, os.environ, connections=1) as session:
-            check_service(session, SETTINGS.server.access)
+            check_service(
+                session,
+                SETTINGS.server.access,
+                rules=SETTINGS.server.rules is not None,
+            )
     except DimpflowError as error:
         stop(error)
 

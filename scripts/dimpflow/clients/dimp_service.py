@@ -10,11 +10,13 @@ import time
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, NoReturn
 
 import requests
 from isal import igzip
 
+from dimpflow.bundles import peek
 from dimpflow.clients.access import Access, explain, origin_of, renew_token
 from dimpflow.clients.answers import BrokenAnswerError, line_of
 from dimpflow.clients.oauth import TokenError
@@ -156,7 +158,7 @@ class DimpService:
             self._final(status)
 
     def _body(self, resource: bytes) -> tuple[bytes, dict[str, str]]:
-        if self._wrapped or resource.startswith(b'{"resourceType":"Parameters"'):
+        if self._wrapped or _is_request(resource):
             resource = b"".join((self._before, resource, self._after))
         headers = {"Content-Type": _JSON, "Accept": _JSON}
         if self._compress and len(resource) > _SMALL:
@@ -192,14 +194,23 @@ class DimpService:
         raise FailedError(f"the service refuses it (status {status})")
 
 
+def _is_request(resource: bytes) -> bool:
+    """Whether the service would take a resource for the wrapping of another one."""
+    try:
+        return peek(resource) == "Parameters"
+    except LineError:
+        return False
+
+
 def operation_url(url: str) -> str:
     """The address of the operation, whether or not the configured one ends in /fhir."""
     root = url.rstrip("/")
     return f"{root}/{OPERATION}" if root.endswith("/fhir") else f"{root}/fhir/{OPERATION}"
 
 
-def check_service(session: requests.Session, access: Access) -> None:
-    """ServiceError, with what to do, unless there is a FHIR server that lets us in."""
+def check_service(session: requests.Session, access: Access, *, rules: bool) -> None:
+    """ServiceError, with what to do, unless there is a FHIR server that lets us in and, if asked, takes rule sets along with
+    requests."""
     url = access.url
     address = operation_url(url).removesuffix(OPERATION) + "metadata"
     key = f"{KEY}.url: DIMP service unavailable"
@@ -224,6 +235,30 @@ def check_service(session: requests.Session, access: Access) -> None:
     if not isinstance(found, dict) or found.get("resourceType") != "CapabilityStatement":
         raise ServiceError(
             f"{key}: {origin_of(url)} is no FHIR server; give the address of a FHIR Pseudonymizer"
+        )
+    if rules:
+        _check_takes_rules(session, url)
+
+
+def _check_takes_rules(session: requests.Session, url: str) -> None:
+    """Services before 2.34 overlook a rule set that comes along, and apply their own without a word. So ask for something that
+    only the rule set can have made."""
+    mark = token_hex(8)
+    rule = (
+        f"fhirVersion: R4\nfhirPathRules: [{{path: Basic.id, method: substitute, replaceWith: '{mark}'}}]\n"
+    )
+    before, after = Wrapping(rule.encode()).around()
+    body = before + b'{"resourceType":"Basic","id":"check"}' + after
+    headers = {"Content-Type": _JSON, "Accept": _JSON}
+    try:
+        answer = session.post(operation_url(url), data=body, headers=headers, allow_redirects=False)
+        found = answer.json().get("id") if answer.status_code == 200 else None
+    except (requests.RequestException, ValueError, AttributeError):
+        found = None
+    if found != mark:
+        raise ServiceError(
+            f"{KEY}.anonymization_config: {origin_of(url)} does not apply a rule set that comes along with a request (version 2.34 "
+            "or later does); remove this key to let it apply its own"
         )
 
 
