@@ -191,7 +191,8 @@ def test_balance() -> None:
         {"rule": 1, "path": "Patient.name<x>", "method": "redact", "matched": 4, "changed": 3}
     ]
     page = counts_page("What went out", facts)
-    assert "Patient.name&lt;x&gt;" in page and "<script" not in page
+    assert "Patient.name&lt;x&gt;" in page and "<script" not in page and "DIMP service" not in page
+    assert "a DIMP service applied its rules" in counts_page("What went out", {**facts, "rules": []})
 
 
 def test_a_lost_line_is_an_error() -> None:

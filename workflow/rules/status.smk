@@ -33,7 +33,7 @@ def start_keeper():
         SETTINGS.job_dir,
         SHARDS,
         dimp=SETTINGS.dimp,
-        rule_set_sha256=RULE_SET["sha256"] if RULE_SET else None,
+        rule_set_sha256=RULE_SET["sha256"] or None if RULE_SET else None,
         versions={
             "dimpflow": __version__,
             "snakemake": snakemake.__version__,

@@ -58,7 +58,8 @@ class Collector:
         self._steps = {step: self._step(step, files) for step, files in self._files()}
         now = _stamp()
         found = [*self._logged_errors(), *errors][:_SHOWN] if state != "completed" else []
-        hashes = {"rule_set": self._facts["rule_set_sha256"]} if self._facts["dimp"] else {}
+        rule_set = self._facts["rule_set_sha256"] if self._facts["dimp"] else None
+        hashes = {"rule_set": rule_set} if rule_set else {}  # a service's own is not known
         if state == "completed":
             made = {name: self._facts_of(self._dir / f"{name}.json") for name in self._results()}
             hashes |= {name: facts["sha256"] for name, facts in made.items() if "sha256" in facts}

@@ -12,6 +12,8 @@ th { border-bottom: 2px solid #35506b; } td { border-bottom: 1px solid #d8dee5; 
 .n { text-align: right; font-variant-numeric: tabular-nums; } code { font-size: .9em; overflow-wrap: anywhere; }
 """
 
+_NOT_COUNTED = "<p>No counts: a DIMP service applied its rules, which does not say what each of them did, or there are none.</p>"
+
 Row = Sequence[object]
 
 
@@ -40,7 +42,8 @@ def counts_page(title: str, facts: dict[str, Any]) -> str:
             (r["rule"], r["path"], r["method"], _number(r["matched"]), _number(r["changed"]))
             for r in facts["rules"]
         )
-        parts += ["<h2>By rule</h2>", _table(header, rows)]
+        counted = _table(header, rows) if facts["rules"] else _NOT_COUNTED
+        parts += ["<h2>By rule</h2>", counted]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n'
