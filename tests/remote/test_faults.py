@@ -1,6 +1,7 @@
 """Every fault of a service ends as its kind says: the same result, each line once; or one clear line, and a rerun completes."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dimpflow.clients.retry import Retry
 from dimpflow.errors import DimpflowError, InputError, ServiceError
 from doubles.dimp import DimpDouble, Foreign
 from doubles.faults import Fault, random_faults, retry_date
+from doubles.oidc import OidcIssuer
 
 LINES = [*(patient(n) for n in range(12)), bundle(1, 4), bundle(2, 3), *(patient(n) for n in range(20, 26))]
 MIXES = int(os.environ.get("DIMP_MIXES", "40"))
@@ -206,6 +208,39 @@ def test_credentials(tmp_path: Path) -> None:
             data.remote(double.url, access=access, environ={**environ, "PW": "other"}, identity="b")
         assert "secret" not in str(error.value) and "other" not in str(error.value)
     assert b"secret-" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_oauth_tokens_that_expire_on_the_way(tmp_path: Path) -> None:
+    data = shards(tmp_path)
+    with OidcIssuer() as issuer:
+        access = {"oauth_issuer": issuer.url, "oauth_client_id": "dimp", "oauth_client_secret": "${SECRET}"}
+        environ = {"SECRET": issuer.secret}
+        expiring = [Fault("expired-token", at=(3, 9))]
+        with DimpDouble(
+            RULES, reference_date=TODAY, faults=expiring, tokens=issuer.tokens.__contains__
+        ) as double:
+            done = data.remote(double.url, access=access, environ=environ, connections=3)
+            assert parsed(done) == parsed(data.embedded()) and issuer.token_requests == 3
+        refusing = [Fault("401", at=range(4, 10**6))]
+        with DimpDouble(
+            RULES, reference_date=TODAY, faults=refusing, tokens=issuer.tokens.__contains__
+        ) as double:
+            with pytest.raises(ServiceError, match=r"services\.dimp\.auth: .* \(status 401\)"):
+                data.remote(double.url, access=access, environ=environ, identity="b", connections=1)
+            assert len(double.posts) < 8  # once more with a new token, then it is over
+
+
+def test_an_issuer_that_is_gone_for_a_moment(tmp_path: Path) -> None:
+    data = shards(tmp_path)
+    with OidcIssuer("other") as issuer, DimpDouble(RULES, reference_date=TODAY) as double:
+        access = {"oauth_issuer": issuer.url, "oauth_client_id": "other", "oauth_client_secret": "${SECRET}"}
+        issuer.answer = (503, b"")
+        patient_retry = Retry(max_attempts=9, initial_backoff_ms=50, max_backoff_ms=200)
+        back = threading.Timer(0.4, setattr, (issuer, "answer", None))
+        back.start()
+        done = data.remote(double.url, access=access, environ={"SECRET": issuer.secret}, retry=patient_retry)
+        back.join()
+        assert parsed(done) == parsed(data.embedded()) and issuer.token_requests > 1
 
 
 def test_a_single_attempt(tmp_path: Path) -> None:

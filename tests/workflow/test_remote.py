@@ -178,6 +178,24 @@ def test_a_failure_is_told_and_a_rerun_completes(folder: Path) -> None:
     assert results(folder, "failing") == results(folder)
 
 
+def test_nothing_of_what_the_service_says_is_in_any_file(folder: Path) -> None:
+    """Its diagnostics hold a stack trace and content of the resource."""
+    with DimpDouble(RULES, faults=[Fault("500", containing=b'"pat-7"')]) as double:
+        result = run_snakemake(folder, config=config(double.url, "fault"), env=ENV)
+    assert (
+        result.returncode != 0 and "the service fails on it (status 500); its log says why" in result.stdout
+    )
+    assert "pat-7" not in result.stdout and "Kanarie" not in result.stdout
+    zone = [folder / "jobs/fault" / name for name in ("logs", "status.json", "dimp")] + [
+        folder / ".snakemake"
+    ]
+    files = [
+        path for place in zone for path in (place.rglob("*") if place.is_dir() else [place]) if path.is_file()
+    ]
+    assert any(path.suffix == ".journal" for path in files) and any(path.suffix == ".log" for path in files)
+    assert not [path for path in files if b"pat-7" in path.read_bytes() or b"   at " in path.read_bytes()]
+
+
 def test_no_credential_is_in_any_file(folder: Path, double: DimpDouble) -> None:
     assert list((folder / ".snakemake").rglob("*")) and "embedded" in [
         path.name for path in (folder / "jobs").iterdir()

@@ -4,7 +4,7 @@
 # With services.dimp.url a service does the work: jobs wait for it more than they work, and what bounds them is not cores but
 # the requests that it can take.
 SERVICE = SETTINGS.server if SETTINGS.dimp else None
-if SERVICE:
+if SERVICE and "dimp_requests" not in workflow.global_resources:
     workflow.register_resource("dimp_requests", SERVICE.all_connections)
 
 
