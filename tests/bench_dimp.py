@@ -213,11 +213,9 @@ def measure(all_ways: Ways, seconds: float, repeat: int) -> dict[Way, Cell]:
         tried.measure()  # opens the connections
         wanted = int(seconds / tried.measure().wall)
         cells[way] = all_ways.cell(way, round_down(min(max(wanted, LEAST), MOST)))
-    for number in range(repeat):
-        print(f"\rround {number + 1} of {repeat} ...", end="", file=sys.stderr, flush=True)
+    for _ in range(repeat):
         for cell in cells.values():
             cell.samples.append(cell.measure())
-    print("\r" + " " * 30 + "\r", end="", file=sys.stderr, flush=True)
     return cells
 
 
@@ -233,25 +231,22 @@ def round_down(number: int) -> int:
 def show(cells: dict[Way, Cell]) -> list[dict[str, Any]]:
     """Prints the table and gives its rows."""
     rows = []
-    head = "".join(f"{f'{n} connection' + 's' * (n > 1):>30}" for n in CONNECTIONS)
-    print(f"{'':38}{head}")
-    print(
-        f"{'server':8}{'ms':>3}  {'the loop':15}{'':10}"
-        + f"{'times     per s   CPU µs':>30}" * len(CONNECTIONS)
-    )
+    print(" " * 38 + "".join(f"{f'{n} connection' + 's' * (n > 1):>29}" for n in CONNECTIONS))
+    columns = f"{'times':>9}{'per s':>10}{'CPU µs':>10}" * len(CONNECTIONS)
+    print(f"{'server':8}{'ms':>3}   {'the loop':16}{'':8}{columns}")
     for way, loop in cells.items():
         if way.connections:
             continue
         base = loop.typical()
         rows.append(row_of(way, loop, loop))
         for packed in (False, True):
-            line = f"{way.server:8}{way.latency:3}  {1 / base.wall:5.0f}/s {base.cpu * 1e6:4.0f} µs"
-            line = f"{line if not packed else '':28}{'packed' if packed else 'singly':10}"
+            line = f"{way.server:8}{way.latency:3}{1 / base.wall:7.0f}/s{base.cpu * 1e6:5.0f} µs"
+            line = f"{'' if packed else line:30}{'packed' if packed else 'singly':8}"
             for connections in CONNECTIONS:
                 one = Way(way.server, way.latency, connections, packed)
                 row = row_of(one, cells[one], loop)
                 rows.append(row)
-                line += f"{row['times_the_loop']:14.2f}{row['resources_per_second']:9}{row['cpu_us_per_resource']:7.0f}"
+                line += f"{row['times_the_loop']:9.1f}{row['resources_per_second']:10}{row['cpu_us_per_resource']:10.0f}"
             print(line)
     return rows
 
@@ -289,7 +284,7 @@ def main() -> None:
     )
     parser.add_argument("--repeat", type=int, default=3, help="rounds; the median counts (default 3)")
     parser.add_argument(
-        "--seconds", type=float, default=0.8, help="about as long takes a measurement (default 0.8)"
+        "--seconds", type=float, default=0.8, help="a measurement takes about as long (default 0.8)"
     )
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "bench", help="for the cohort and dimp.json (default bench/)"

@@ -12,7 +12,7 @@ from dimpflow.ruleset.options import Options
 from dimpflow.steps.batches import Packing
 from dimpflow.variables import VARIABLE, expand
 
-_TOGETHER = 100
+_TOGETHER = 200
 """Resources in a request: more gain little, and one that fails costs more."""
 _ANY_DAY = date(2000, 1, 1)
 

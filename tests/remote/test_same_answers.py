@@ -54,6 +54,11 @@ def test_with_the_rule_set_in_each_request(tmp_path: Path, lines: list[bytes]) -
     with DimpDouble(RULESETS / "minimal.yaml", reference_date=TODAY) as double:
         assert parsed(data.remote(double.url, along=True, pack=10, compress=True)) == parsed(data.embedded())
         assert all(seen.parameters == ("config", "resource") for seen in double.posts)
+        heads = [(seen.headers["content-encoding"], seen.headers["accept-encoding"]) for seen in double.posts]
+        assert set(heads) == {("gzip", "gzip, deflate")}
+        data.remote(double.url, identity="plain")
+        plain = double.posts[-1].headers
+        assert "content-encoding" not in plain and plain["accept-encoding"] == "identity"
 
 
 def test_with_settings(tmp_path: Path) -> None:

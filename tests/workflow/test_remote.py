@@ -77,7 +77,7 @@ def test_the_same_results_as_the_engine(folder: Path, double: DimpDouble) -> Non
     result = run_snakemake(folder, config=along, env=ENV)
     assert result.returncode == 0, result.stdout
     assert results(folder, "along") == results(folder, "embedded")
-    assert len(double.posts) - before < 20  # 100 to a request, but for Bundles
+    assert len(double.posts) - before < 20  # 200 to a request, but for Bundles
     assert status_of(folder, "along")["state"] == "completed"
     report = json.loads((folder / "jobs/along/dimp_results.json").read_text())
     assert report["lines"] == 333 and report["rules"] == []

@@ -39,8 +39,14 @@ class _Resource(msgspec.Struct, gc=False):
     resourceType: str
 
 
+class _Empty(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    resourceType: msgspec.Raw = _NONE
+    meta: msgspec.Raw = _NONE
+
+
 _BUNDLE = msgspec.json.Decoder(_Bundle)
 _RESOURCE = msgspec.json.Decoder(_Resource)
+_EMPTY = msgspec.json.Decoder(_Empty)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -106,9 +112,15 @@ def pack(resources: Sequence[bytes], *, numbered: bool) -> bytes:
 
 def unpack(sent: Sequence[bytes], answer: bytes, *, numbered: bool, allow_empty: bool) -> list[bytes]:
     """The resources of an answer to `pack`, checked as if each had come alone. numbered: so were they sent."""
-    if _type_or_none(answer) != "Bundle":
+    try:
+        bundle = _bundle(answer)
+    except LineError:
+        if _type_or_none(answer) == "Bundle":
+            raise
+        raise WrongAnswerError("the service answered with a resource of another type") from None
+    if bundle.resourceType != "Bundle":
         raise WrongAnswerError("the service answered with a resource of another type")
-    entries = _bundle(answer).entry
+    entries = bundle.entry
     if len(entries) != len(sent):
         raise WrongAnswerError(
             f"the service answered with {len(entries)} entries for a Bundle of {len(sent)}"
@@ -125,8 +137,12 @@ def unpack(sent: Sequence[bytes], answer: bytes, *, numbered: bool, allow_empty:
 
 
 def is_empty(resource: bytes | msgspec.Raw) -> bool:
-    """Whether nothing but type and labels is there."""
-    return not _MEMBERS.decode(resource).keys() - {"resourceType", "meta"}
+    """Whether nothing but type and labels is there. Reads no further than to the first other member."""
+    try:
+        _EMPTY.decode(resource)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _emptied() -> WrongAnswerError:

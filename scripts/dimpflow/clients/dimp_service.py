@@ -10,6 +10,7 @@ import time
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from secrets import token_hex
 from typing import Any, NoReturn
 
@@ -160,14 +161,25 @@ class DimpService:
     def _body(self, resource: bytes) -> tuple[bytes, dict[str, str]]:
         if self._wrapped or _is_request(resource):
             resource = b"".join((self._before, resource, self._after))
-        headers = {"Content-Type": _JSON, "Accept": _JSON}
         if self._compress and len(resource) > _SMALL:
-            headers["Content-Encoding"] = "gzip"
-            resource = igzip.compress(resource, 1, mtime=0)
-        return resource, headers
+            return igzip.compress(resource, 1, mtime=0), {"Content-Encoding": "gzip"}
+        return resource, {}
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> requests.Response:
-        return self._session.post(self._url, data=body, headers=dict(headers), allow_redirects=False)
+        request = self._prepared.copy()
+        request.body = body
+        request.headers.update(headers)
+        request.prepare_content_length(body)
+        request.prepare_auth(self._session.auth)
+        return self._session.send(request, allow_redirects=False, proxies=self._session.proxies)
+
+    @cached_property
+    def _prepared(self) -> requests.PreparedRequest:
+        """A request without body and credentials, to be copied: preparing each one takes a third of all that the client does."""
+        headers = {**self._session.headers, "Content-Type": _JSON, "Accept": _JSON}
+        if not self._compress:  # on the same machine it costs both sides more than it saves
+            headers["Accept-Encoding"] = "identity"
+        return requests.Request("POST", self._url, headers=headers).prepare()
 
     def _sleep(self, seconds: float) -> None:
         if self.stop.wait(seconds):

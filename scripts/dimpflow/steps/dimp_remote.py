@@ -5,9 +5,11 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any, Literal
 
 import orjson
@@ -109,6 +111,7 @@ class _Run:
     ) -> None:
         self._remote = remote
         self._journal = journal
+        self._journaling = Lock()
         self._shard = shard
         self._chunks = chunks
         self._imported = imported
@@ -127,60 +130,65 @@ class _Run:
     # ---- asking ------------------------------------------------------------------------------------------------
 
     def ask(self) -> None:
-        """All batches that are not in the journal, several at a time."""
-        running: dict[Future[list[Answer]], Batch] = {}
+        """All batches that are not in the journal, several at a time; as many wait, so that no connection does."""
+        running: dict[Future[tuple[int, int]], Batch] = {}
+        done: SimpleQueue[Future[tuple[int, int]]] = SimpleQueue()
         with ThreadPoolExecutor(self._remote.connections) as pool:
             try:
                 for batch in self._batches():
                     if self._journal.has(batch.number, batch.lines):
                         continue
-                    running[pool.submit(self._asked, batch)] = batch
-                    if len(running) >= self._remote.connections:
-                        self._collect(running)
+                    future = pool.submit(self._asked, batch)
+                    running[future] = batch
+                    future.add_done_callback(done.put)
+                    if len(running) >= 2 * self._remote.connections:
+                        self._collect(running, done.get())
                 while running:
-                    self._collect(running)
+                    self._collect(running, done.get())
             except BaseException:
                 self._remote.service.stop.set()
                 raise
 
-    def _collect(self, running: dict[Future[list[Answer]], Batch]) -> None:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        # a failure ends the run, but what was answered at the same time is kept
-        for future in sorted(done, key=lambda one: one.exception() is not None):
-            batch = running.pop(future)
-            try:
-                answers = future.result()
-            except StoppedError:
-                continue  # the reason is still to come
-            except WrongAnswerError as error:
-                (place,) = described(self._imported, self._start, [(batch.first, LineError(str(error)))])
-                many = (
-                    f" (or one of the {len(batch.lines) - 1} lines after it)" if len(batch.lines) > 1 else ""
-                )
-                raise ServiceError(f"{place}{many}") from None
-            good = [answer for answer in answers if isinstance(answer, bytes)]
-            if len(good) == len(answers):
-                self._journal.add(batch.number, batch.lines, good)
-            else:
-                self._not_kept[batch.number] = answers
-            self._look_for_hope(answers, len(good))
+    def _collect(
+        self, running: dict[Future[tuple[int, int]], Batch], future: Future[tuple[int, int]]
+    ) -> None:
+        batch = running.pop(future)
+        try:
+            good, failed = future.result()
+        except StoppedError:
+            return  # the reason is still to come
+        except WrongAnswerError as error:
+            (place,) = described(self._imported, self._start, [(batch.first, LineError(str(error)))])
+            many = f" (or one of the {len(batch.lines) - 1} lines after it)" if len(batch.lines) > 1 else ""
+            raise ServiceError(f"{place}{many}") from None
+        self._look_for_hope(good, failed)
 
-    def _look_for_hope(self, answers: list[Answer], good: int) -> None:
+    def _look_for_hope(self, good: int, failed: int) -> None:
         self._answered += good
-        self._failed += sum(isinstance(answer, FailedError) for answer in answers)
+        self._failed += failed
         if not self._answered and self._failed >= _HOPELESS:
             raise ServiceError(
                 f"{KEY}.url: the service answers to none of the first {self._failed} lines; its log says why"
             )
 
-    def _asked(self, batch: Batch) -> list[Answer]:
+    def _asked(self, batch: Batch) -> tuple[int, int]:
+        """Keeps the answers, before the thread asks for anything else: a run that is killed loses one batch a connection at most.
+
+        How many lines were answered, and on how many the service failed."""
         try:
-            return self._together(batch.lines) if batch.kind == "pack" else [self._alone(batch.lines[0])]
+            answers = self._together(batch.lines) if batch.kind == "pack" else [self._alone(batch.lines[0])]
         except StoppedError:
             raise
         except ServiceError:
             self._remote.service.stop.set()
             raise
+        good = [answer for answer in answers if isinstance(answer, bytes)]
+        if len(good) == len(answers):
+            with self._journaling:
+                self._journal.add(batch.number, batch.lines, good)
+        else:
+            self._not_kept[batch.number] = answers
+        return len(good), sum(isinstance(answer, FailedError) for answer in answers)
 
     def _together(self, lines: list[bytes]) -> list[Answer]:
         if len(lines) == 1:
@@ -243,13 +251,17 @@ class _Run:
                 sent, parts = [], []
 
     def _take(self, target: AtomicFile, first: int, answers: list[Answer] | list[bytes]) -> None:
-        for number, answer in enumerate(answers, first):
-            self.lines += 1
-            if isinstance(answer, LineError):
-                self.refused.append((number, answer))
-                continue
-            target.write(answer + b"\n")
-            self.resources[peek(answer)] += 1
+        good = [answer for answer in answers if isinstance(answer, bytes)]
+        if len(good) < len(answers):
+            self.refused += [
+                (number, answer)
+                for number, answer in enumerate(answers, first)
+                if isinstance(answer, LineError)
+            ]
+        self.lines += len(answers)
+        if good:
+            target.write(b"\n".join(good) + b"\n")
+            self.resources.update(map(peek, good))
 
 
 def _joined(sent: list[bytes], parts: list[Answer]) -> Answer:
