@@ -75,6 +75,13 @@ def processes_in(folder: Path) -> list[int]:
     return found
 
 
+def program_of(pid: int) -> str:
+    """Its command line; nothing if it has just ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
+
+
 def wait_for_jobs(folder: Path) -> None:
     """Wait until jobs that outlived Snakemake are done."""
     deadline = time.monotonic() + 60
@@ -105,25 +112,29 @@ def test_secrets_are_found_if_they_are_there(tmp_path: Path) -> None:
     assert sorted(files_with(tmp_path, PASSWORD)) == ["base64-0", "base64-1", "base64-2", "plain"]
 
 
+def opened(pid: int) -> set[str]:
+    """What a process has open; nothing if it has just ended."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(fd))
+    return found
+
+
 def holders_of_the_pipe(folder: Path) -> dict[int, str]:
     """Processes that have the pipe to the keeper open, with their command lines."""
-    programs = {
-        pid: Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in processes_in(folder)
-    }
+    programs = {pid: program_of(pid) for pid in processes_in(folder)}
     (keeper,) = [pid for pid, program in programs.items() if "watch_status.py" in program]
     pipe = os.readlink(f"/proc/{keeper}/fd/0")
     assert pipe.startswith("pipe:")
-    return {
-        pid: program
-        for pid, program in programs.items()
-        if any(os.readlink(fd) == pipe for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink())
-    }
+    return {pid: program for pid, program in programs.items() if pipe in opened(pid)}
 
 
 def test_killed_in_the_middle(folder: Path) -> None:
     process = start(folder)
     assert wait_for_state(folder, "running")["finished"] is None
-    assert any("dimp.py" in Path(f"/proc/{pid}/cmdline").read_text() for pid in processes_in(folder))
+    assert any("dimp.py" in program_of(pid) for pid in processes_in(folder))
     assert process.pid in (holders := holders_of_the_pipe(folder)) and len(holders) == 2
     process.kill()
     process.wait()
