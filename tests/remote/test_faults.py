@@ -173,6 +173,27 @@ def test_entries_in_another_order(tmp_path: Path) -> None:
             data.remote(double.url, pack=pack)
 
 
+def test_a_chunk_may_be_emptied_where_its_bundle_is_not(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("fhirVersion: R4\nfhirPathRules: [{path: Basic, method: redact}]\n")
+    basic = b'{"resource":{"resourceType":"Basic","id":"x","code":{"text":"y"}}}'
+    mixed = bundle(1, 6).replace(b'"entry":[', b'"entry":[%s,%s,' % (basic, basic))
+    only = b'{"resourceType":"Bundle","type":"batch","entry":[%s]}' % b",".join([basic] * 6)
+    for limit, service_limit in (
+        (150, 10**6),
+        (1 << 30, 250),
+    ):  # cut by us, or since the service finds it too large
+        data = Shards(tmp_path / str(limit), [mixed], rules, limit=limit)
+        with DimpDouble(rules, reference_date=TODAY, limit=service_limit) as double:
+            assert parsed(data.remote(double.url)) == parsed(data.embedded()) and len(double.posts) > 4
+        data = Shards(tmp_path / f"only-{limit}", [patient(1), only], rules, limit=limit)
+        with (
+            DimpDouble(rules, reference_date=TODAY, limit=service_limit) as double,
+            pytest.raises(ServiceError, match=r"import\.ndjson:2: the service empties resources"),
+        ):
+            data.remote(double.url)
+
+
 def test_emptied_resources_may_be_meant(tmp_path: Path) -> None:
     data = shards(tmp_path)
     with DimpDouble(RULES, reference_date=TODAY, faults=[Fault("emptied")]) as double:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import orjson
 
 from dimpflow.atomic import AtomicFile
-from dimpflow.bundles import cut, peek
+from dimpflow.bundles import cut, join_entries, peek
 from dimpflow.clients.answers import WrongAnswerError, check, pack, unpack
 from dimpflow.clients.dimp_service import KEY, DimpService, FailedError, StoppedError, TooLargeError
 from dimpflow.clients.labels import join_answers
@@ -158,10 +158,13 @@ class _Run:
         except StoppedError:
             return  # the reason is still to come
         except WrongAnswerError as error:
-            (place,) = described(self._imported, self._start, [(batch.first, LineError(str(error)))])
-            many = f" (or one of the {len(batch.lines) - 1} lines after it)" if len(batch.lines) > 1 else ""
-            raise ServiceError(f"{place}{many}") from None
+            raise self._placed(batch, error) from None
         self._look_for_hope(good, failed)
+
+    def _placed(self, batch: Batch, error: WrongAnswerError) -> ServiceError:
+        (place,) = described(self._imported, self._start, [(batch.first, LineError(str(error)))])
+        many = f" (or one of the {len(batch.lines) - 1} lines after it)" if len(batch.lines) > 1 else ""
+        return ServiceError(f"{place}{many}")
 
     def _look_for_hope(self, good: int, failed: int) -> None:
         self._answered += good
@@ -176,7 +179,10 @@ class _Run:
 
         How many lines were answered, and on how many the service failed."""
         try:
-            answers = self._together(batch.lines) if batch.kind == "pack" else [self._alone(batch.lines[0])]
+            if batch.kind == "pack":
+                answers = self._together(batch.lines)
+            else:
+                answers = [self._alone(batch.lines[0], part=batch.kind == "chunk")]
         except StoppedError:
             raise
         except ServiceError:
@@ -207,31 +213,26 @@ class _Run:
             middle = len(lines) // 2
             return self._together(lines[:middle]) + self._together(lines[middle:])
 
-    def _alone(self, line: bytes) -> Answer:
+    def _alone(self, line: bytes, *, part: bool = False) -> Answer:
+        """part: of a Bundle, of which nothing may be left where the whole is not emptied."""
         try:
             answer = self._remote.service.ask(line)
-            check(line, answer, allow_empty=self._remote.allow_empty)
+            check(line, answer, allow_empty=self._remote.allow_empty or part)
             return answer
         except TooLargeError as error:
-            return self._in_parts(line, error)
+            return self._in_parts(line, error, part=part)
         except LineError as error:
             return error
 
-    def _in_parts(self, line: bytes, error: TooLargeError) -> Answer:
+    def _in_parts(self, line: bytes, error: TooLargeError, *, part: bool) -> Answer:
         """A Bundle that the service finds too large, in halves."""
         halves = cut(line, len(line) // 2 + 1)
         if len(halves) < 2:
             return error
-        answers: list[bytes] = []
-        for half in halves:
-            answer = self._alone(half)
-            if isinstance(answer, LineError):
-                return answer
-            answers.append(answer)
-        try:
-            return join_answers(halves, answers)
-        except LineError as different:
-            return different
+        answer = _joined(halves, [self._alone(half, part=True) for half in halves])
+        if not part and isinstance(answer, bytes):
+            check(line, answer, allow_empty=self._remote.allow_empty)
+        return answer
 
     # ---- putting together --------------------------------------------------------------------------------------
 
@@ -247,8 +248,18 @@ class _Run:
             sent += batch.lines
             parts += answers
             if not batch.left:
-                self._take(target, batch.first, [_joined(sent, parts)])
+                self._take(target, batch.first, [self._whole(batch, sent, parts)])
                 sent, parts = [], []
+
+    def _whole(self, last: Batch, sent: list[bytes], parts: list[Answer]) -> Answer:
+        """The answer for a cut Bundle."""
+        answer = _joined(sent, parts)
+        if isinstance(answer, bytes):
+            try:
+                check(join_entries(sent), answer, allow_empty=self._remote.allow_empty)
+            except WrongAnswerError as error:
+                raise self._placed(last, error) from None
+        return answer
 
     def _take(self, target: AtomicFile, first: int, answers: list[Answer] | list[bytes]) -> None:
         good = [answer for answer in answers if isinstance(answer, bytes)]
