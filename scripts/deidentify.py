@@ -9,6 +9,7 @@ content; the exit code is then 1, and 2 for a rule set that cannot be used.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -136,4 +137,5 @@ def _is_whole(line: bytes) -> bool:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no failure
     sys.exit(main(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer, sys.stderr))

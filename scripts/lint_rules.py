@@ -11,6 +11,7 @@ exit code is 0 if there are notes at most, 1 for warnings or errors, 2 for a rul
 import argparse
 import json
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -78,4 +79,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no failure
     sys.exit(main(sys.argv[1:], sys.stdout))

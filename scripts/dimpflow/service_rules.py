@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dimpflow.engine.packing import entry_ids_stay, why_not_packed
 from dimpflow.errors import ConfigError, RuleSetError
+from dimpflow.lint import brief, lint
 from dimpflow.lint.load import load_to_lint
 from dimpflow.ruleset.options import Options
 from dimpflow.steps.batches import Packing
@@ -44,6 +45,15 @@ def secrets_of(rules: bytes, environ: Mapping[str, str]) -> str:
     """The values of the variables that a rule set names, as one text, for a fingerprint."""
     names = sorted({match[1] for match in VARIABLE.finditer(rules.decode(errors="replace"))})
     return "\0".join(environ.get(name, "") for name in names)
+
+
+def warnings_about(path: Path, environ: Mapping[str, str]) -> list[str]:
+    """The linter's errors and warnings. A key that is missing is none: the service may have it."""
+    try:
+        loaded = load_to_lint(path, Options(reference_date=_ANY_DAY), environ)
+    except RuleSetError:
+        return []  # which is told as the reason for sending each resource alone
+    return brief(lint(loaded.rule_set, loaded.document), path)
 
 
 def packing_for(

@@ -76,6 +76,7 @@ def test_the_same_results_as_the_engine(folder: Path, double: DimpDouble) -> Non
     along = config(double.url, "along", anonymization_config=str(RULES))
     result = run_snakemake(folder, config=along, env=ENV)
     assert result.returncode == 0, result.stdout
+    assert f"{RULES}: " in result.stdout and " warning " in result.stdout  # the linter's
     assert results(folder, "along") == results(folder, "embedded")
     assert len(double.posts) - before < 20  # 200 to a request, but for Bundles
     assert status_of(folder, "along")["state"] == "completed"

@@ -16,7 +16,14 @@ from dimpflow.layout import JobFolder
 from dimpflow.lint import brief, lint
 from dimpflow.plan import plan_units, shard_name
 from dimpflow.ruleset.load import load_rule_set, read_document
-from dimpflow.service_rules import digest_of, packing_for, read_rules, secrets_of, with_keys
+from dimpflow.service_rules import (
+    digest_of,
+    packing_for,
+    read_rules,
+    secrets_of,
+    warnings_about,
+    with_keys,
+)
 from dimpflow.settings import load_settings
 from dimpflow.sources import Found, Source, find_sources
 from dimpflow.versions import OUTPUT_VERSION
@@ -70,6 +77,9 @@ def look_at_service_rules():
         return {"sha256": "", "key": ""}
     rules = read_rules(SETTINGS.server.rules)
     with_keys(rules, SETTINGS.server.rules, os.environ)  # that all are there shows before any job runs
+    if workflow.is_main_process:
+        for warning in warnings_about(SETTINGS.server.rules, os.environ):
+            tell(f"{SETTINGS.server.rules}: {warning}")
     return {
         "sha256": digest_of(rules),
         "key": fingerprint(secrets_of(rules, os.environ)),
