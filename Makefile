@@ -123,6 +123,10 @@ lint: $(READY)  ## Check style, types and the workflow
 lint-rules: $(READY)  ## Say what is wrong with a rule set, and what it leaves in clear: FILE=… [LINT_ARGS=--strict]
 	@python scripts/lint_rules.py $(FILE) $(LINT_ARGS)
 
+.PHONY: check-crtdl
+check-crtdl: $(READY)  ## Say what TORCH would refuse or misread in a CRTDL document: FILE=… [LINT_ARGS='--schema error']
+	@python scripts/check_crtdl.py $(FILE) $(LINT_ARGS)
+
 .PHONY: bench
 bench: $(READY)  ## Measure the whole job against the floor
 	@python tests/bench.py
