@@ -83,6 +83,69 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     )
 
 
+def test_patients(tmp_path: Path) -> None:
+    whole = document(inclusionCriteria=[])
+    patients = tmp_path / "patients.txt"
+    patients.write_text("# two\nname-1234\nname_5678\n", encoding="utf-8")
+    assert "error empty-cohort" in run(tmp_path, whole, "--schema", "off")[1]
+    code, text = run(tmp_path, whole, "--schema", "off", "--patients", str(patients))
+    assert code == 1 and "error patient-list: patient list: entry 3 is no FHIR id" in text
+    assert "empty-cohort" not in text and "1234" not in text and "5678" not in text
+
+
+def test_enrichments(tmp_path: Path) -> None:
+    file = tmp_path / "enrichments.yaml"
+    rule = {
+        "groupReference": PATIENT["groupReference"],
+        "attributes": [{"attributeRef": "Patient.identifier"}],
+    }
+    missing = {**rule, "groupReference": "https://a.example/p"}
+    assert "note no-identifier" in run(tmp_path, NOTED)[1]
+    file.write_text(json.dumps([rule, missing]), encoding="utf-8")
+    code, text = run(tmp_path, NOTED, "--enrichments", str(file))
+    first, last = text.splitlines()
+    assert first.startswith(f"note enrichment: {file}: /1: left out, no group has the profile")
+    assert (code, last) == (0, "0 errors, 0 warnings, 1 note")
+    linking = {
+        **rule,
+        "attributes": [{"attributeRef": "Patient.link", "linkedGroups": ["https://a.example/p"]}],
+    }
+    for content, faults in (
+        ([{**rule, "x": 1}, 1], ["/0/x", "/1"]),
+        ([linking], ["/0/attributes/0/linkedGroups/0"]),
+    ):
+        file.write_text(json.dumps(content), encoding="utf-8")
+        code, text = run(tmp_path, NOTED, "--enrichments", str(file))
+        starts = [f"error enrichment: {file}: {fault}: " for fault in faults]
+        assert (
+            code == 2
+            and all(map(str.startswith, text.splitlines(), starts))
+            and text.count("\n") == len(faults)
+        )
+
+
+RULES = """\
+parameters: {{cryptoHashKey: "${{NOT_SET}}"}}
+fhirPathRules: [{{path: "nodesByType('Identifier').where(use='usual').value", method: {}}}]
+"""
+
+
+@pytest.mark.parametrize(("method", "level"), [("cryptoHash", "warning"), ("redact", "note")])
+def test_rules_that_need_identifiers(tmp_path: Path, method: str, level: str) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES.format(method), encoding="utf-8")
+    code, text = run(tmp_path, NOTED, "--rules", str(rules))
+    assert code == int(level == "warning") and f"{level} no-identifier" in text
+
+
+@pytest.mark.parametrize("option", ["--patients", "--enrichments", "--rules"])
+def test_other_files_that_cannot_be_read(tmp_path: Path, option: str) -> None:
+    code, text = run(tmp_path, document(), option, str(tmp_path / "nowhere.yaml"))
+    assert code == 2 and text.count("\n") == 1 and f"{tmp_path / 'nowhere.yaml'}: cannot read the " in text
+    code, text = run(tmp_path, document(), option, str(tmp_path / "nowhere.yaml"), "--json")
+    assert code == 2 and json.loads(text)["counts"]["error"] == 1
+
+
 def test_as_a_process(tmp_path: Path) -> None:
     def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

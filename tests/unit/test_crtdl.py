@@ -14,7 +14,9 @@ from dimpflow.crtdl.check import Settings, check_crtdl
 from dimpflow.crtdl.findings import Finding, in_order, pointer
 from dimpflow.crtdl.formats import day, is_uri
 from dimpflow.crtdl.kickoff import PROXY_LIMIT, TORCH_LIMIT, kickoff_body, patient_ids
+from dimpflow.crtdl.patient_list import read_patient_list
 from dimpflow.crtdl.reading import CrtdlError, parse_crtdl, read_crtdl
+from dimpflow.errors import InputError
 
 FILE = Path("cohort.json")
 COHORT = "/cohortDefinition"
@@ -116,6 +118,7 @@ REFERENCE = {"type": "reference", "attributeCode": CODE, "criteria": [criterion(
          f"{GROUPS}/1/filter/0/codes/0/system", '"x" is no URI'),
         (f"{GROUPS}/1/filter", [{"type": "token", "name": "code", "codes": [{"code": "a", "system": "x:y"}]}],
          f"{GROUPS}/1/filter/0/codes/0", '"display" is missing'),
+        (f"{GROUPS}/1/filter", [{"type": "token", "codes": [{**CODE, "system": "x:y"}]}], f"{GROUPS}/1/filter/0", '"name" is missing'),
         (f"{COHORT}/version", "3", f"{COHORT}/version", 'must be "2"'),
         (f"{COHORT}/inclusionCriteria", [], INCLUDED, "is empty"),
         (f"{COHORT}/inclusionCriteria", [[]], f"{INCLUDED}/0", "is empty"),
@@ -144,6 +147,23 @@ def test_the_schema(place: str, value: Any, at: str, reason: str) -> None:
     assert any(reason in f.reason for f in found) and all(
         f.level == "error" and f.torch and f.remedy for f in found
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "torch"),
+    [
+        ("/version", ..., "ignores it"),
+        (f"{GROUPS}/1/name", ..., "ignores it"),
+        (f"{GROUPS}/1/extra", 1, "ignores it"),
+        (f"{GROUPS}/1/attributes", [], "takes a group without attributes"),
+        (f"{GROUPS}/1/filter", [{"type": "token", "codes": [{"code": "a", "system": "x:y"}], "name": "code"}], "ignores it"),
+        (f"{GROUPS}/1/filter", [{"type": "token", "codes": [{**CODE, "system": "x:y"}]}], "may take it"),
+        (f"{GROUPS}/1/includeReferenceOnly", "no", "may take it"),
+    ],
+)  # fmt: skip
+def test_what_torch_does_with_a_fault_of_the_schema(place: str, value: Any, torch: str) -> None:
+    (finding,) = [f for f in check(changed(place, value)) if f.code == "schema"]
+    assert finding.torch.startswith(torch)
 
 
 def test_what_the_schema_takes() -> None:
@@ -212,11 +232,42 @@ def test_patient_list() -> None:
     )
     assert ids == ("a", "b-1.C")
     assert [(f.level, f.reason.removeprefix("patient list: entry ")[:2].strip()) for f in found] == [
-        ("warning", "2"), ("warning", "4"), ("warning", "5"), ("warning", "6"),
-        ("error", "7"), ("error", "8"), ("error", "9"), ("error", "10"),
+        ("warning", "2"), ("error", "6"), ("error", "7"), ("error", "8"), ("error", "9"), ("error", "10"),
     ]  # fmt: skip
+    assert all(f.pointer == "" and f.torch and f.remedy for f in found)
     assert not any(word in str(f) for f in found for word in ("x_y", "dddd", "ä", "b-1"))
     assert patient_ids(["b", "a"]) == (("b", "a"), [])
+
+
+def test_a_file_of_patients(tmp_path: Path) -> None:
+    file = tmp_path / "patients.txt"
+    file.write_bytes("\ufeff# of ward 7 \u2028\r\n\r\nPatient/a\r\n b # the second\rä\n\ta\n\n".encode())
+    entries = read_patient_list(file)
+    assert entries == ("", "", "Patient/a", "b", "ä", "a")
+    ids, found = patient_ids(entries)
+    assert ids == ("a", "b") and [f.reason for f in found] == [
+        "patient list: entry 5 is no FHIR id",
+        "patient list: entry 6 is the same patient as entry 3",
+    ], "entries are lines"
+
+
+def test_files_without_patients(tmp_path: Path) -> None:
+    file = tmp_path / "patients.txt"
+    for content in (b"", b"\n \n", b"# nobody\n"):
+        file.write_bytes(content)
+        ids, found = patient_ids(read_patient_list(file))
+        assert ids == () and [(f.level, f.code) for f in found] == [("error", "patient-list")]
+
+
+@pytest.mark.parametrize("before", [b"secret\r\n\r\n", b"secret\n\n", b"secret\r\r"])
+def test_files_of_patients_that_cannot_be_read(tmp_path: Path, before: bytes) -> None:
+    file = tmp_path / "patients.txt"
+    with pytest.raises(InputError, match="cannot read the list of patients: No such file"):
+        read_patient_list(file)
+    file.write_bytes(before + b"secret\xff\n")
+    with pytest.raises(InputError) as caught:
+        read_patient_list(file)
+    assert str(caught.value) == f"{file}:3: not UTF-8; save the list of patients as UTF-8"
 
 
 @pytest.mark.parametrize("entries", [[], ["", " "]])

@@ -54,13 +54,18 @@ def test_parts_of_a_document(content: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "reference", ["", "not a uri", "no-scheme", "http://a b", "http://x/%zz", "a://b#c#d"]
+    "reference", ["", "|1.0", "not a uri", "no-scheme", "http://a b", "http://x/%zz", "a://b#c#d"]
 )
 def test_a_reference_that_is_no_uri(reference: str) -> None:
     faulty = {**CONDITION, "groupReference": reference}
     assert found(PATIENT, faulty, schema="off") == [
         ("error", "unknown-profile", f"{GROUPS}/1/groupReference")
     ]
+
+
+def test_a_reference_with_a_version() -> None:
+    faulty = [{**one, "groupReference": one["groupReference"] + "|2024.0.0"} for one in (PATIENT, CONDITION)]
+    assert found(*faulty, schema="off") == [], "is no URI (RFC 3986), but a canonical (FHIR R4 2.24.0.1)"
 
 
 def test_types_that_are_not_extracted() -> None:
@@ -164,7 +169,10 @@ def test_groups_that_are_never_loaded() -> None:
         ([attribute("Condition.subject")], None),
         ([attribute("Condition.id")], None),
         ([attribute("Condition.onset[x]:onsetPeriod.start")], None),
+        ([attribute("Condition.code.coding:icd10-gm")], None),
         ([attribute("Condition.code.coding:icd10-gm.code", True)], None),
+        ([attribute("Condition.extension:onset-age.value[x]:valueAge")], None),
+        ([attribute("Condition.stage:tnm/t.summary.coding:a.extension:b.extension:c")], None),
         ([attribute("Condition.recordedDate.extension:x.value[x]")], None),
     ],
 )  # fmt: skip
@@ -229,8 +237,13 @@ def test_identifier_of_a_patient() -> None:
     place = f"{GROUPS}/0/attributes"
     assert found(patient) == [("note", "no-identifier", place)]
     assert found(patient, identifier_needed=True) == [("warning", "no-identifier", place)]
-    sliced = group("p", PATIENT["groupReference"], attribute("Patient.identifier:pid"))
-    assert found(sliced, identifier_needed=True) == []
+    for ref, brought in (
+        ("Patient.identifier:pid", True), ("Patient.identifier:pid.value", True), ("Patient.identifier.value", True),
+        ("Patient.identifier.system", False), ("Patient.identifier:pid.type", False),
+    ):  # fmt: skip
+        group_of_one = group("p", PATIENT["groupReference"], attribute(ref))
+        expected = [] if brought else [("warning", "no-identifier", place)]
+        assert found(group_of_one, identifier_needed=True) == expected
 
 
 TOKEN = {
@@ -253,7 +266,11 @@ DATE = {"type": "date", "name": "recorded-date", "start": "2021-05-01", "end": "
         ([{**DATE, "end": "2021-02-30"}], [("error", "bad-date", "/0/end")]),
         ([{**DATE, "end": "2021-05-01T00:00:00Z"}], [("error", "bad-date", "/0/end")]),
         ([{**DATE, "start": "٢٠٢١-٠٥-٠١"}], [("error", "bad-date", "/0/start")]),
-        ([{**DATE, "end": None}], [("error", "bad-date", "/0/end")]),
+        ([{**DATE, "end": ""}], [("error", "bad-date", "/0/end")]),
+        ([{**DATE, "end": None}], []),
+        ([{**DATE, "start": None, "end": None}], [("warning", "open-date-filter", "/0")]),
+        ([without(DATE, "name")], [("warning", "search-parameter", "/0")]),
+        ([{**TOKEN, "name": ""}], [("warning", "search-parameter", "/0")]),
         ([without(without(DATE, "end"), "start")], [("warning", "open-date-filter", "/0")]),
         ([{**TOKEN, "type": "tokens"}], [("error", "filter-type", "/0/type")]),
         ([without(TOKEN, "type")], [("error", "filter-type", "/0")]),

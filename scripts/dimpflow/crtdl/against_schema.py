@@ -42,10 +42,9 @@ def schema_findings(document: Mapping[str, Any], level: SchemaLevel) -> Iterator
     for error in _validator().iter_errors(document):
         place = tuple(error.absolute_path)
         for name, reason, remedy in _explain(error):
-            at = (*place, name) if name and error.validator == "additionalProperties" else place
-            yield Finding(
-                loud, "schema", pointer(*at), reason, _torch(error, name or str(place[-1] if place else "")), remedy
-            )  # fmt: skip
+            whole = (*place, name) if name else place
+            at = whole if error.validator == "additionalProperties" else place
+            yield Finding(loud, "schema", pointer(*at), reason, _torch(error, whole), remedy)
 
 
 @cache
@@ -110,8 +109,10 @@ def _explain_value(keyword: str, rule: Any, value: Any) -> tuple[str, str]:
     raise AssertionError(f"our schemas have no keyword {keyword}")
 
 
-def _torch(error: ValidationError, key: str) -> str:
-    if error.validator == "additionalProperties" or key in _IGNORED:
+def _torch(error: ValidationError, place: tuple[str | int, ...]) -> str:
+    key = place[-1] if place else ""
+    searched = "filter" in place and key != "display"  # a filter's name and its codes go into a search
+    if error.validator == "additionalProperties" or (key in _IGNORED and not searched):
         return "ignores it"
     if error.validator == "minItems" and key == "attributes":
         return "takes a group without attributes"

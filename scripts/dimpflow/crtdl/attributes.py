@@ -14,6 +14,9 @@ _SLICE = re.compile(r":[^.]*")
 _DIRECT = re.compile(r"Patient(\.(name|telecom|contact|photo)(\..*)?|\.address(\.(line|text))?)?")
 """Ids, without slices, of what names a person; of an address only what is finer than the postal code."""
 
+_IDENTIFIER = re.compile(r"Patient(\.identifier(:[^.]*)?(\.value)?)?")
+"""What brings the values of identifiers along."""
+
 
 def attributes(groups: Sequence[Group]) -> Iterator[Finding]:
     """What is wrong with attributes. Source: torch-crtdl.md 2.3 and 2.4, checks 6 and 7."""
@@ -116,7 +119,7 @@ def _is(attribute: Attribute, names: Sequence[str]) -> bool:
 
 
 def _identifier(ref: str) -> bool:
-    return ref == "Patient" or re.match(r"Patient\.identifier(?![A-Za-z0-9])", ref) is not None
+    return _IDENTIFIER.fullmatch(ref) is not None
 
 
 def _error(code: Code, attribute: Attribute, reason: str, remedy: str) -> Finding:

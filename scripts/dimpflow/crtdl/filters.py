@@ -45,6 +45,7 @@ def filters(groups: Sequence[Group]) -> Iterator[Finding]:
             match one.text("type"):
                 case "date":
                     yield from _dates(one)
+                    yield from _name(one)
                     yield from _parameter(one, group.type)
                 case "token":
                     if not one.raw.get("codes") or not isinstance(one.raw["codes"], list):
@@ -52,6 +53,7 @@ def filters(groups: Sequence[Group]) -> Iterator[Finding]:
                             "error", "token-without-codes", one.pointer, "a token filter without codes",
                             "ignores it, and delivers more than was asked for", "add codes, or remove the filter",
                         )  # fmt: skip
+                    yield from _name(one)
                 case other:
                     kind = f"has the type {shown(other)}" if other else "has no type"
                     yield Finding(
@@ -64,8 +66,8 @@ def filters(groups: Sequence[Group]) -> Iterator[Finding]:
 def _dates(one: Filter) -> Iterator[Finding]:
     days = {}
     for key in ("start", "end"):
-        if key not in one.raw:
-            continue
+        if one.raw.get(key) is None:
+            continue  # null is for the schema to say; Java reads it as missing
         days[key] = day(one.text(key))
         if days[key] is None:
             yield Finding(
@@ -81,6 +83,14 @@ def _dates(one: Filter) -> Iterator[Finding]:
         yield Finding(
             "warning", "open-date-filter", one.pointer, "a date filter with neither start nor end", "cannot restrict anything by it",
             "add start or end, or remove the filter",
+        )  # fmt: skip
+
+
+def _name(one: Filter) -> Iterator[Finding]:
+    if not one.text("name"):
+        yield Finding(
+            "warning", "search-parameter", one.pointer, "the filter does not name a search parameter",
+            "may refuse it (400), or fail later", "add name, such as code or date",
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 Level = Literal["error", "warning", "note"]
 Code = Literal[
     "bad-date", "consent-excluded", "consent-ignored", "consent-incomplete", "date-filters", "direct-identifier",
-    "duplicate-attribute", "duplicate-group-id", "duplicate-key", "empty-cohort", "filter-type", "group-name", "missing",
+    "duplicate-attribute", "duplicate-group-id", "duplicate-key", "empty-cohort", "enrichment", "filter-type", "group-name", "missing",
     "mixed-types", "must-have-standard", "never-loaded", "no-consent", "no-identifier", "not-read", "open-date-filter",
     "patient-group", "patient-list", "reference-without-link", "reversed-dates", "schema", "search-parameter",
     "token-without-codes", "too-large", "unknown-attribute", "unknown-profile", "unlinked-group", "unresolved-link",

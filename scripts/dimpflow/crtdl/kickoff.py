@@ -40,18 +40,16 @@ def body_size(crtdl: bytes, patients: Sequence[str] = ()) -> Iterator[Finding]:
 
 
 def patient_ids(entries: Sequence[str]) -> tuple[tuple[str, ...], list[Finding]]:
-    """The ids to send, trimmed, bare and each once, and what is wrong with the entries. Ids are in no finding, for they are
-    patient data; entries count from 1. Source: torch-crtdl.md 1.2 and 2.4, check 15.
+    """The ids to send, trimmed, bare and each once, and what is wrong with the entries; one that is blank is only left out. Ids
+    are in no finding, for they are patient data; entries count from 1. Source: torch-crtdl.md 1.2 and 2.4, check 15.
     """
     ids: dict[str, int] = {}
     found: list[Finding] = []
     for number, entry in enumerate(entries, start=1):
         bare = entry.strip().removeprefix(_PREFIX)
-        if not bare:
-            found.append(
-                _entry("warning", f"entry {number} is empty", "takes it for a patient", "left out; remove it")
-            )
-        elif not _ID.fullmatch(bare):
+        if not entry.strip():
+            continue
+        if not _ID.fullmatch(bare):
             found.append(
                 _entry("error", f"entry {number} is no FHIR id", "finds no such patient",
                        "write logical ids: letters, digits, - and ., 64 at most")

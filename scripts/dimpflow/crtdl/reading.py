@@ -61,7 +61,7 @@ def parse_crtdl(raw: bytes, file: Path) -> Crtdl:
     try:
         if len(raw) > MOST_BYTES:
             raise ValueError(f"larger than {MOST_BYTES >> 20} MiB; this is no CRTDL")
-        document = _parse(raw)
+        document = parse_json(raw)
         if not isinstance(document, Object):
             raise ValueError(f"a CRTDL is a JSON object, this is {_kind(document)}")
         if document.get("resourceType") == "Parameters":
@@ -87,7 +87,8 @@ def repeated_keys(document: Object) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _parse(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
+    """The JSON in `raw`, its objects as `Object`. ValueError with line and column; RecursionError where it is nested too deep."""
     if raw.startswith(_BOM):
         raise ValueError("begins with a byte order mark; save it as UTF-8 without one")
     try:

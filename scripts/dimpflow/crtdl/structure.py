@@ -46,7 +46,9 @@ def profiles(groups: Sequence[Group]) -> Iterator[Finding]:
     """Profiles that no TORCH can know, and such of types that it does not extract. Source: torch-crtdl.md 2.3."""
     for group in groups:
         place = f"{group.pointer}/groupReference"
-        if isinstance(group.raw.get("groupReference"), str) and not is_uri(group.reference):
+        if isinstance(group.raw.get("groupReference"), str) and not is_uri(
+            group.reference.partition("|")[0]  # what follows is a version
+        ):
             yield Finding(
                 "error", "unknown-profile", place, f"{shown(group.reference)} is no URI, so it is no profile's canonical",
                 _REFUSES, "write the canonical URL of the profile",
