@@ -1,4 +1,4 @@
-"""The balance of a result: every line that came in went out, or was rejected and counted."""
+"""The balance of a result: every line that came in went out, or was rejected or left out on purpose, and counted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +10,9 @@ from dimpflow.errors import InputError
 from dimpflow.steps.results import Digest
 
 Facts = dict[str, Any]
+
+_LEFT_OUT = ("dropped", "empty_bundles")
+"""In the manifests of imports that leave something out on purpose."""
 
 
 def read_facts(path: Path) -> Facts:
@@ -26,12 +29,19 @@ def read_facts(path: Path) -> Facts:
 
 
 def import_facts(manifests: Sequence[Facts], digest: Digest) -> Facts:
-    """What import_results.json says: totals, and the counts of every source."""
+    """What import_results.json says: totals, and the counts of every source. What was left out on purpose is there if there
+    was anything to look for."""
+    names = ("source", "lines", "rejected", "resources", "sha256_input")
     sources = [
-        {name: manifest[name] for name in ("source", "lines", "rejected", "resources", "sha256_input")}
+        {name: manifest[name] for name in (*names, *_LEFT_OUT) if name in names or name in manifest}
         for manifest in manifests
     ]
-    return _facts(sources, digest)
+    totals: Facts = {}
+    if any("dropped" in source for source in sources):
+        totals["dropped"] = _sum(source.get("dropped", {}) for source in sources)
+    if any("empty_bundles" in source for source in sources):
+        totals["empty_bundles"] = sum(source.get("empty_bundles", 0) for source in sources)
+    return {**_facts(sources, digest), **totals}
 
 
 def dimp_facts(manifests: Sequence[Facts], counts: Mapping[str, Sequence[Facts]], digest: Digest) -> Facts:

@@ -19,9 +19,10 @@ Row = Sequence[object]
 
 def counts_page(title: str, facts: dict[str, Any]) -> str:
     """A page for what `import_results.json` or `dimp_results.json` says."""
-    totals = [
+    totals: list[Row] = [
         ("Lines", _number(facts["lines"])),
         ("Rejected lines", _number(facts["rejected"])),
+        *_left_out(facts),
         ("Bytes", _number(facts["bytes"])),
         ("SHA-256", facts["sha256"]),
     ]
@@ -50,6 +51,16 @@ def counts_page(title: str, facts: dict[str, Any]) -> str:
         + "\n".join(parts)
         + "\n</body></html>\n"
     )
+
+
+def _left_out(facts: dict[str, Any]) -> list[Row]:
+    """What the import has left out on purpose, if there was anything to look for."""
+    rows: list[Row] = [
+        (f"{name}: resources left out", _number(count)) for name, count in facts.get("dropped", {}).items()
+    ]
+    if "empty_bundles" in facts:
+        rows.append(("Bundles without entries, left out", _number(facts["empty_bundles"])))
+    return rows
 
 
 def _number(value: int) -> str:

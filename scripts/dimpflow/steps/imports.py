@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 import msgspec
 
-from dimpflow.errors import InputError
+from dimpflow.errors import InputError, LineError
 from dimpflow.fhir.table import RESOURCE_TYPES
-from dimpflow.ndjson import BLOCK, AtomicFile, open_input, utf8_fault, write_json
+from dimpflow.ndjson import BLOCK, AtomicFile, Data, open_input, utf8_fault, write_json
 from dimpflow.sources import Source
+from dimpflow.steps.sieve import BundlePolicy, Sieve, Sifted
 
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 20  # bad lines listed in an error or log
@@ -39,13 +40,22 @@ _decode = msgspec.json.Decoder(_Head).decode
 
 
 def import_source(
-    source: Source, out: Path, manifest: Path, rejected: Path, on_invalid: Literal["fail", "quarantine"]
+    source: Source,
+    out: Path,
+    manifest: Path,
+    rejected: Path,
+    on_invalid: Literal["fail", "quarantine"],
+    *,
+    bundles: BundlePolicy | None = None,
 ) -> None:
     """Copy the lines of `source` to `out` and write its manifest.
 
     A line must be UTF-8 and a JSON object with a known resourceType. A BOM, CRLF, blank lines and a missing
     last line end are mended. With "quarantine", bad lines go to `rejected` as they are. A document is one
     line; it is compacted (white space between tokens only) if it has line breaks.
+
+    bundles: what is left out on purpose. The manifest has the numbers: `dropped` by resource type if types are
+    named, `empty_bundles` if these are skipped. All else of a line keeps its bytes.
 
     Raises:
         InputError: a file that cannot be read, or bad lines: `file:line: reason`, the first 20, their number.
@@ -56,7 +66,8 @@ def import_source(
         packed_digest = hashlib.sha256() if source.compression else None
         stream = stack.enter_context(open_input(source.path, source.compression, packed_digest))
         target = stack.enter_context(AtomicFile(out, 0o600, dir_mode=0o700))
-        importer = _Importer(source, target, rejected if on_invalid == "quarantine" else None, stack)
+        sieve = Sieve(bundles) if bundles else None
+        importer = _Importer(source, target, rejected if on_invalid == "quarantine" else None, sieve, stack)
         if source.document:
             importer.take_document(stream.read())
         else:
@@ -74,6 +85,7 @@ def import_source(
         "rejected": importer.bad,
         "sha256_input": (packed_digest or importer.input_digest or target.digest).hexdigest(),
         "sha256": target.sha256,
+        **(importer.left_out(bundles) if bundles else {}),
     }
     write_json(manifest, content, 0o600, dir_mode=0o700, durable=False)
 
@@ -101,57 +113,58 @@ def _whole_lines(stream: BinaryIO) -> Iterator[Block]:
 class _Importer:
     """Checks blocks of lines, counts, and writes the good ones."""
 
-    def __init__(self, source: Source, target: AtomicFile, rejected: Path | None, stack: ExitStack) -> None:
+    def __init__(
+        self, source: Source, target: AtomicFile, rejected: Path | None, sieve: Sieve | None, stack: ExitStack
+    ) -> None:
         self.lines = 0
         self.longest = 0
         self.resources: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.empty = 0
         self.bad = 0
         self.input_digest: Any = None  # of a plain file; None as long as the output is the same
         self._source = source
         self._target = target
         self._rejected = rejected
         self._rejects: AtomicFile | None = None
+        self._sieve = sieve
         self._stack = stack
         self._seen = 0  # physical lines
         self._bad_lines: list[str] = []
 
     def take_block(self, block: Block) -> None:
         """One or more whole lines; only the last one of the file may lack its end."""
-        if not self._count_clean(block):
+        lines = _clean_lines(block)
+        sifted: Sequence[Sifted] = []
+        if self._sieve is None:
+            types = _types(lines)
+        else:
+            sifted = _sifted(self._sieve, lines)
+            types = [one.type for one in sifted]
+        if not types:
             self._note_input(block)
-            for line in _lines(block):
-                self._take_line(line)
-            return
+            for piece in _lines(block):
+                self._take_line(piece)
+        elif any(one.changed for one in sifted):
+            self._note_input(block)
+            self._seen += len(lines)
+            for line, one in zip(lines, sifted, strict=True):
+                self._pass_on(line, one)
+        else:
+            self._pass_block(block, lines, types)
+
+    def _pass_block(self, block: Block, lines: Sequence[Block], types: Sequence[str]) -> None:
+        """All of a block, as it is."""
+        self.resources.update(types)
+        self.lines += len(lines)
+        self._seen += len(lines)
+        self.longest = max(self.longest, max(map(len, lines)) - lines[-1].endswith(b"\n"))
         ends = block.endswith(b"\n")
         if not ends or self.input_digest is not None:
             self._note_input(block)
         self._target.write(block)
         if not ends:
             self._target.write(b"\n")
-
-    def _count_clean(self, block: Block) -> bool:
-        """Count the lines of a block that may pass as it is; False, and nothing counted, if one may not."""
-        if b"\r" in block or utf8_fault(block) >= 0:
-            return False
-        end = len(block) - block.endswith(b"\n")
-        if block.find(b"\n", 0, end) < 0:
-            # One line, maybe a long one: no copy is made. Its end is white space to the decoder.
-            lines: Sequence[Block] = [block]
-            longest = end
-        else:
-            lines = block.split(b"\n") if end == len(block) else block.split(b"\n")[:-1]
-            longest = max(map(len, lines))
-        try:
-            types = Counter([_decode(line).resourceType for line in lines])
-        except (msgspec.DecodeError, RecursionError):
-            return False
-        if not types.keys() <= RESOURCE_TYPES:
-            return False
-        self.resources.update(types)
-        self.lines += len(lines)
-        self._seen += len(lines)
-        self.longest = max(self.longest, longest)
-        return True
 
     def _take_line(self, line: memoryview) -> None:
         if self._seen == 0 and bytes(line[: len(_BOM)]) == _BOM:
@@ -161,11 +174,9 @@ class _Importer:
             line = line[:-1]
         if not bytes(line[:256]).strip() and not bytes(line).strip():
             return
-        reason = _fault(line)
+        reason = self._take_resource(line)
         if reason:
             self._reject(line, reason)
-        else:
-            self._write_line(line)
 
     def take_document(self, data: bytes) -> None:
         """A file that is one resource or Bundle."""
@@ -174,24 +185,45 @@ class _Importer:
         self._seen = 1
         if not document:
             return
-        reason = _fault(memoryview(document))
+        reason = _fault(document)
+        if not reason:
+            if b"\n" in document or b"\r" in document:
+                document = msgspec.json.format(document, indent=-1)
+            reason = self._take_resource(document)
+        if reason.startswith("something follows"):
+            reason += "; if the file has a resource on each line, name it .ndjson"
         if reason:
-            if reason.startswith("something follows"):
-                reason += "; if the file has a resource on each line, name it .ndjson"
-            self._reject(memoryview(data), reason)
-            return
-        if b"\n" in document or b"\r" in document:
-            document = msgspec.json.format(document, indent=-1)
-        self._write_line(memoryview(document))
+            self._reject(data, reason)
 
-    def _write_line(self, line: memoryview) -> None:
+    def _take_resource(self, line: memoryview | bytes) -> str:
+        """Pass it on, or say what is wrong with it."""
+        reason = _fault(line)
+        if reason:
+            return reason
+        if self._sieve is None:
+            self._pass_on(line, Sifted(_decode(line).resourceType, ((0, len(line)),)))
+            return ""
+        try:
+            self._pass_on(line, self._sieve.sift(bytes(line)))
+        except LineError as error:
+            return error.reason
+        return ""
+
+    def _pass_on(self, line: Data, sifted: Sifted) -> None:
+        """What is left of a line, and its end."""
+        self.dropped.update(sifted.dropped)
+        self.empty += sifted.empty
+        if not sifted.kept:
+            return
         self.lines += 1
-        self.longest = max(self.longest, len(line))
-        self.resources[_decode(line).resourceType] += 1
-        self._target.write(line)
+        self.resources[sifted.type] += 1
+        self.longest = max(self.longest, sum(end - start for start, end in sifted.kept))
+        view = memoryview(line)
+        for start, end in sifted.kept:
+            self._target.write(view[start:end])
         self._target.write(b"\n")
 
-    def _reject(self, line: memoryview, reason: str) -> None:
+    def _reject(self, line: Data, reason: str) -> None:
         self.bad += 1
         if self.bad <= _SHOWN:
             self._bad_lines.append(f"{self._source.path}:{self._seen}: {reason}")
@@ -220,12 +252,53 @@ class _Importer:
         head = f"{self._source.path}: {self.bad} bad lines; {ways_out}{listed}:"
         raise InputError("\n".join([head, *self._bad_lines]))
 
+    def left_out(self, policy: BundlePolicy) -> dict[str, Any]:
+        """For the manifest, and for the log."""
+        facts: dict[str, Any] = {}
+        told = []
+        if policy.drop:
+            facts["dropped"] = {name: self.dropped[name] for name in sorted(policy.drop)}
+            told = [f"{count} x {name}" for name, count in facts["dropped"].items()]
+        if policy.skip_empty:
+            facts["empty_bundles"] = self.empty
+            told.append(f"{self.empty} Bundles without entries")
+        log.info("%s: left out: %s", self._source.path, ", ".join(told))
+        return facts
+
     def warn_of_rejected(self) -> None:
         """For the log, after the files are complete."""
         for line in self._bad_lines:
             log.warning("%s; set aside", line)
         if self.bad:
             log.warning("%s: %d bad lines set aside in %s", self._source.path, self.bad, self._rejected)
+
+
+def _clean_lines(block: Block) -> Sequence[Block]:
+    """The lines of a block that may pass as it is, if they are FHIR; none if it has to be looked at line by line."""
+    if b"\r" in block or utf8_fault(block) >= 0:
+        return []
+    end = len(block) - block.endswith(b"\n")
+    if block.find(b"\n", 0, end) < 0:
+        # One line, maybe a long one: no copy is made. Its end is white space to the decoder.
+        return [block]
+    return block.split(b"\n") if end == len(block) else block.split(b"\n")[:-1]
+
+
+def _types(lines: Sequence[Block]) -> Sequence[str]:
+    """The type of each line; none if one may not pass."""
+    try:
+        types = [_decode(line).resourceType for line in lines]
+    except (msgspec.DecodeError, RecursionError):
+        return []
+    return types if set(types) <= RESOURCE_TYPES else []
+
+
+def _sifted(sieve: Sieve, lines: Sequence[Block]) -> Sequence[Sifted]:
+    """What becomes of each line; none if one may not pass."""
+    try:
+        return [sieve.sift(line) for line in lines]
+    except (LineError, msgspec.DecodeError, RecursionError):
+        return []
 
 
 def _lines(block: Block) -> Iterator[memoryview]:
@@ -239,7 +312,7 @@ def _lines(block: Block) -> Iterator[memoryview]:
         at = end + 1
 
 
-def _fault(line: memoryview) -> str:
+def _fault(line: memoryview | bytes) -> str:
     """What is wrong with a line; empty if nothing. Never a word of its content."""
     place = utf8_fault(line)
     if place >= 0:
