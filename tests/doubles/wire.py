@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -44,9 +44,13 @@ class Request:
 class Answer:
     """What goes back, and in which manner.
 
-    manner: "" whole; "reset" RST, no byte of it; "reset-middle" RST after half of the body; "truncated" the same with an orderly
-    end; "wrong-length" a Content-Length of two thirds of the body, the rest follows; "hang" nothing, until the client gives up;
-    "close-idle" whole, and the connection goes away, unannounced, when the next request comes on it.
+    send: writes the body, instead of `body`, and says whether the connection can be used again. The headers then have to say
+    where the body ends. It is called with the connection when the head is out; what it raises of OSErrors ends the connection.
+
+    manner: "" whole; "reset" RST, no byte of it; "reset-headers" RST after half of the headers; "reset-middle" RST after half of
+    the body; "truncated" the same with an orderly end; "wrong-length" a Content-Length of two thirds of the body, the rest
+    follows; "hang" nothing, until the client gives up; "close-idle" whole, and the connection goes away, unannounced, when the
+    next request comes on it.
     """
 
     status: int
@@ -54,6 +58,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     close: bool = False
     manner: str = ""
+    send: Callable[[socket.socket], bool] | None = None
 
 
 class LoopbackServer:
@@ -283,10 +288,19 @@ class _Connection:
         declared = len(body) - (max(1, len(body) // 3) if manner == "wrong-length" else 0)
         head = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
         head += [f"{name}: {value}" for name, value in answer.headers.items()]
-        head.append(f"Content-Length: {declared}")
+        if answer.send is None:
+            head.append(f"Content-Length: {declared}")
         if answer.close:
             head.append("Connection: close")
         data = "\r\n".join((*head, "", "")).encode("latin-1")
+        if manner == "reset-headers":
+            self._socket.sendall(data[: len(data) // 2])
+            self._server.stopping.wait(_MOMENT)
+            self._reset()
+            return False
+        if answer.send is not None:
+            self._socket.sendall(data)
+            return answer.send(self._socket) and not answer.close
         if manner in ("reset-middle", "truncated"):
             self._socket.sendall(data + body[: len(body) // 2])
             if manner == "reset-middle":
