@@ -45,7 +45,8 @@ _TOKEN_TIMEOUT = 30.0
 class Access:
     """How to reach a server: all but secrets, which stand in environment variables and are read when a session is made.
 
-    url: without credentials; section: its key in the configuration, such as `services.dimp`, for messages; the secrets
+    url: without credentials; section: its section in the configuration, such as `services.dimp`, for messages; url_key: where
+    the url stands, if not in <section>.url; the secrets
     (password, bearer_token, oauth_client_secret, api_key) as configured, so `${VARIABLE}`, or text in clear;
     ca_cert_path: PEM file of authorities besides the usual ones; use_proxies: take HTTP_PROXY, HTTPS_PROXY, ALL_PROXY
     and NO_PROXY from the environment; time-outs in seconds, read_timeout between two pieces of an answer.
@@ -67,6 +68,12 @@ class Access:
     use_proxies: bool = False
     connect_timeout: float = 10.0
     read_timeout: float = 300.0
+    url_key: str = ""
+
+    @property
+    def address_key(self) -> str:
+        """Key of the url in the configuration."""
+        return self.url_key or f"{self.section}.url"
 
     def key(self, name: str) -> str:
         """Key of one of the credentials in the configuration."""
@@ -77,7 +84,7 @@ def check_access(access: Access) -> list[str]:
     """What contradicts itself or is incomplete, a line for each fault, with its key."""
     a, key, faults = access, access.key, []
     if fault := fault_of(a.url):
-        faults.append(f"{a.section}.url: {fault}")
+        faults.append(f"{a.address_key}: {fault}")
     basic, oauth = (
         bool(a.username or a.password),
         bool(a.oauth_issuer or a.oauth_client_id or a.oauth_client_secret),
@@ -121,7 +128,7 @@ def _api_key_faults(access: Access, ways: list[str]) -> Iterable[str]:
 def warnings_for(access: Access) -> list[str]:
     """What is dangerous but allowed, a line for each, to be shown loudly."""
     found = []
-    places = ((f"{access.section}.url", access.url), (access.key("oauth_issuer"), access.oauth_issuer))
+    places = ((access.address_key, access.url), (access.key("oauth_issuer"), access.oauth_issuer))
     for key, url in places:
         if urlsplit(url).scheme == "http" and not is_loopback(url):
             found.append(

@@ -1,7 +1,7 @@
 """Addresses of servers: the origin that credentials belong to, and whether it is this machine."""
 
 import ipaddress
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import idna
 
@@ -23,6 +23,15 @@ def origin_of(url: str) -> str:
         raise ValueError("not an http or https address")
     name = f"[{host}]" if ":" in host else host
     return f"{scheme}://{name}" if port in (None, _PORTS[scheme]) else f"{scheme}://{name}:{port}"
+
+
+def within_origin(url: str, location: str) -> str:
+    """Where a redirect from `url` leads; "" if that is another origin, where nothing of ours belongs, or no address."""
+    try:
+        found = urljoin(url, location)
+        return found if location and origin_of(found) == origin_of(url) else ""
+    except ValueError:
+        return ""
 
 
 def is_loopback(url: str) -> bool:

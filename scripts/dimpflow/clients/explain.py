@@ -29,6 +29,23 @@ def explain(error: requests.RequestException) -> str:
     return _tls(causes) or _unconnected(causes, error) or _broken(causes, error) or _misused(causes, error)
 
 
+def untrusted(error: requests.RequestException) -> bool:
+    """Whether the server's certificate is the cause, which no further attempt will change."""
+    return _first(_causes(error), ssl.SSLCertVerificationError) is not None
+
+
+def unsent(error: requests.RequestException) -> bool:
+    """Whether the request failed before a byte of it was sent. False where that cannot be told."""
+    kinds = (
+        socket.gaierror,
+        u3.NewConnectionError,
+        u3.ConnectTimeoutError,
+        requests.ConnectTimeout,
+        u3.ProxyError,
+    )
+    return untrusted(error) or _first(_causes(error), *kinds) is not None
+
+
 def _causes(error: BaseException) -> list[BaseException]:
     """An exception and those it carries, the outermost first. Not __context__: that may be an earlier attempt's."""
     found: list[BaseException] = []
