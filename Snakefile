@@ -1,5 +1,6 @@
 # DIMP workflow: FHIR R4 data in NDJSON files in, the same data de-identified out.
 #
+#   [extract ->] [download ->]
 #   input -> inventory -> import -> split -> dimp -> results        (jobs/<job>/..., see README.md)
 #
 # Here is the front door only: which configuration, which rules, which files at the end. The rules are in workflow/rules,
@@ -25,6 +26,9 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/status.smk"
+include: "workflow/rules/servers.smk"
+include: "workflow/rules/extract.smk"
+include: "workflow/rules/download.smk"
 include: "workflow/rules/inventory.smk"
 include: "workflow/rules/import.smk"
 include: "workflow/rules/split.smk"
@@ -38,5 +42,6 @@ rule all:
         after_inventory,
         rules.results_import.output,
         rules.results_dimp.output if SETTINGS.dimp else [],
+        rules.delete_extraction.output if SETTINGS.torch and SETTINGS.torch.delete_after_import else [],
     message:
         f"done: {SETTINGS.job_dir}"

@@ -9,13 +9,24 @@ from dimpflow.layout import JobFolder
 from dimpflow.ndjson import write_json
 from dimpflow.sources import find_sources
 from dimpflow.steps.inventory import take_inventory
+from dimpflow.steps.listing import check_numbers
 
 
-def main(data: Sequence[str], units: Mapping[str, Sequence[str]], out: Path) -> None:
-    """Take the inventory of the files `data`; the list goes to `out`. `units`: for each job the names of its sources."""
+def main(
+    data: Sequence[str], units: Mapping[str, Sequence[str]], out: Path, *, fetched: bool, listing: Path | None
+) -> None:
+    """Take the inventory of the files `data`; the list goes to `out`. `units`: for each job the names of its sources; `fetched`:
+    whether they come from a server, `listing`: what TORCH said of them."""
     folder = JobFolder(out.parents[1])
-    sources = find_sources(data).sources
-    take_inventory(sources, out.parent)
+    sources = find_sources(data).sources if data else ()  # TORCH may have found nobody
+    counted = (
+        {source.name: read_facts(folder.download_facts(source.path.name)) for source in sources}
+        if fetched
+        else None
+    )
+    if listing and counted is not None:
+        check_numbers(read_facts(listing), counted)
+    take_inventory(sources, out.parent, counted)
     facts = {source.name: read_facts(folder.side_file(source.name)) for source in sources}
     for unit, names in units.items():
         if unit not in facts:
@@ -25,4 +36,11 @@ def main(data: Sequence[str], units: Mapping[str, Sequence[str]], out: Path) -> 
 
 if __name__ == "__main__":
     with guard(snakemake.log[0]):
-        main(list(snakemake.input), snakemake.params.places.units, Path(snakemake.output[0]))
+        places = snakemake.params.places
+        main(
+            list(snakemake.input),
+            places.units,
+            Path(snakemake.output[0]),
+            fetched=places.fetched,
+            listing=places.listing,
+        )

@@ -6,9 +6,25 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class JobFolder:
-    """jobs/<job>. What identifies people is in inventory/, import/ and split/; names may be Snakemake wildcards."""
+    """jobs/<job>. What identifies people is in torch/, download/, inventory/, import/ and split/; names may be Snakemake wildcards."""
 
     path: Path
+
+    def torch(self, name: str) -> Path:
+        """A file about the job at TORCH: its handle, manifest, progress."""
+        return self.path / "torch" / name
+
+    def result_file(self, file: str) -> Path:
+        """The small file that stands for a result file of TORCH; its content decides whether it is fetched again."""
+        return self.path / "torch" / "files" / f"{file}.json"
+
+    def download(self, file: str) -> Path:
+        """A file as it was fetched."""
+        return self.path / "download" / file
+
+    def download_facts(self, file: str) -> Path:
+        """What was counted while it was fetched."""
+        return self.path / "download" / "facts" / f"{file}.json"
 
     def side_file(self, unit: str) -> Path:
         """What the inventory found of a source, or of a bucket of sources."""

@@ -1,10 +1,12 @@
 """Work units: which sources share a job, and into how many shards a large source is cut. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from zlib import crc32
 
-from dimpflow.sources import Source
+from dimpflow.sources import Source, source_at
 
 COMPRESSION_RATIO = 10  # FHIR JSON packs 8 to 20 times; a guess is enough to find the number of shards
 FEW = 16  # up to so many small sources have a job each, so that a changed file reruns only its own jobs
@@ -44,6 +46,18 @@ def plan_units(sources: Sequence[Source], shard_bytes: int) -> tuple[Unit, ...]:
         filled = [(k, names) for k, names in enumerate(buckets, 1) if names]
         units += [Unit(f"_{shard_name(k, n)}", tuple(names), 1) for k, names in filled]
     return tuple(units)
+
+
+def fetched_shards(listing: Mapping[str, Any], shard_bytes: int) -> dict[str, list[str]]:
+    """The names of the shards of each source that was fetched from a server; each is a unit of its own. listing: what
+    `inventory/_all.json` says."""
+    sources = [source_at(Path(one["file"]), one["bytes"]) for one in listing["sources"]]
+    return {source.name: shard_names(shard_count(source, shard_bytes)) for source in sources}
+
+
+def shard_names(n: int) -> list[str]:
+    """Names of all shards of a source with n of them."""
+    return [shard_name(k, n) for k in range(1, n + 1)]
 
 
 def weight(source: Source) -> int:

@@ -50,6 +50,8 @@ def tidy(value: Any, schema: Schema) -> Any:
         return repr(value)
     if isinstance(value, date) and schema.get("pattern") == DATE:
         return value.isoformat()
+    if value is False and "off" in schema.get("enum", ()):  # so YAML reads the word
+        return "off"
     if isinstance(value, str) and wanted == "boolean":
         return {"true": True, "false": False}.get(value.lower(), value)
     if isinstance(value, str) and wanted in ("integer", "number") and re.fullmatch(r"\d+(\.\d+)?", value):

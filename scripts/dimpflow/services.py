@@ -23,26 +23,6 @@ _EMBEDDED = {
 
 
 @dataclass(frozen=True)
-class Secret:
-    """Where a secret is, never what it is: in an environment variable, or (variable None) in the configuration file."""
-
-    key: str
-    variable: str | None
-
-
-@dataclass(frozen=True)
-class Torch:
-    """services.torch; strings may hold `${VARIABLE}`, which the job that needs them expands."""
-
-    base_url: str
-    username: str
-    password: Secret | None
-    extraction_timeout_minutes: int
-    polling_interval_seconds: int
-    max_polling_interval_seconds: int
-
-
-@dataclass(frozen=True)
 class DimpServer:
     """services.dimp with a url. rules: the rule set that goes along with each request, None for the service's own; connections:
     requests at a time, of one job and of all; pack, gzip: as configured, gzip decided."""
@@ -75,31 +55,21 @@ class DimpServer:
         )
 
 
-def torch_of(section: Mapping[str, Any]) -> Torch:
-    """services.torch, with its defaults filled in."""
-    password = section.get("password")
-    secret = None
-    if password is not None:
-        only = VARIABLE.fullmatch(password)
-        secret = Secret("services.torch.password", only[1] if only else None)
-    return Torch(
-        base_url=section.get("base_url", ""),
-        username=section.get("username", ""),
-        password=secret,
-        extraction_timeout_minutes=section["extraction_timeout_minutes"],
-        polling_interval_seconds=section["polling_interval_seconds"],
-        max_polling_interval_seconds=section["max_polling_interval_seconds"],
-    )
-
-
-def dimp_server_of(filled: Mapping[str, Any], rules: Path | None) -> DimpServer | None:
-    """services.dimp of a configuration with its defaults filled in; None without a url."""
-    dimp, auth, tls = filled["services"]["dimp"], filled["services"]["dimp"]["auth"], filled["tls"]
-    if not dimp["url"]:
-        return None
-    access = Access(
-        url=dimp["url"],
-        section="services.dimp",
+def access_of(
+    section: str,
+    url: str,
+    auth: Mapping[str, Any],
+    tls: Mapping[str, Any],
+    *,
+    use_proxies: bool,
+    connect: float,
+    read: float,
+    url_key: str = "",
+) -> Access:
+    """How to reach a server: its section in the configuration, the keys of <section>.auth and of tls, time-outs in seconds."""
+    return Access(
+        url=url,
+        section=section,
         username=auth.get("username", ""),
         password=auth.get("password", ""),
         bearer_token=auth.get("bearer_token", ""),
@@ -111,10 +81,31 @@ def dimp_server_of(filled: Mapping[str, Any], rules: Path | None) -> DimpServer 
         api_key_header=auth["api_key_header"],
         ca_cert_path=tls.get("ca_cert_path", ""),
         insecure_skip_verify=tls["insecure_skip_verify"],
-        use_proxies=dimp["use_proxies"],
-        connect_timeout=float(dimp["connect_timeout_seconds"]),
-        read_timeout=float(dimp["read_timeout_seconds"]),
-    )
+        use_proxies=use_proxies,
+        connect_timeout=connect,
+        read_timeout=read,
+        url_key=url_key,
+    )  # fmt: skip
+
+
+def clear_secrets(section: str, auth: Mapping[str, Any]) -> Iterator[str]:
+    """Secrets that stand in clear: where they go to a job, Snakemake would keep them."""
+    for key in _SECRETS:
+        if not VARIABLE.fullmatch(auth.get(key, "${X}")):
+            yield (
+                f"{section}.{key}: a secret stands in clear in the configuration; write ${{VARIABLE}} there and export that variable"
+            )
+
+
+def dimp_server_of(filled: Mapping[str, Any], rules: Path | None) -> DimpServer | None:
+    """services.dimp of a configuration with its defaults filled in; None without a url."""
+    dimp, auth, tls = filled["services"]["dimp"], filled["services"]["dimp"]["auth"], filled["tls"]
+    if not dimp["url"]:
+        return None
+    access = access_of(
+        "services.dimp", dimp["url"], auth, tls,
+        use_proxies=dimp["use_proxies"], connect=float(dimp["connect_timeout_seconds"]), read=float(dimp["read_timeout_seconds"]),
+    )  # fmt: skip
     return DimpServer(
         access=access,
         retry=Retry(**filled["retry"]),
@@ -134,12 +125,7 @@ def dimp_faults(given: Mapping[str, Any], server: DimpServer | None) -> Iterator
         return
     yield from check_access(server.access)
     dimp = given["services"]["dimp"]
-    for key in _SECRETS:
-        if not VARIABLE.fullmatch(dimp.get("auth", {}).get(key, "${X}")):
-            yield (
-                f"services.dimp.auth.{key}: a secret stands in clear in the configuration; write ${{VARIABLE}} there and export "
-                "that variable"
-            )
+    yield from clear_secrets("services.dimp.auth", dimp.get("auth", {}))
     for key, value in _EMBEDDED.items():
         if dimp.get(key) == value:
             yield f"services.dimp.{key}: {str(value).lower()} is for the embedded engine; with services.dimp.url the service decides"

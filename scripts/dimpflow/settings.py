@@ -9,16 +9,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dimpflow.clients.retry import Retry
+from dimpflow.crtdl.prepare import CrtdlRules
 from dimpflow.errors import ConfigError
+from dimpflow.inputs import CrtdlFile, Inputs, LocalFiles, TorchJob, WebFiles, inputs_of, name_of
 from dimpflow.ruleset.options import Options
 from dimpflow.schema import Schema, complaints, fill_defaults, is_secret, is_unused, leaves, read_schema, tidy
-from dimpflow.services import (
-    DimpServer,
-    Torch,
-    dimp_faults,
-    dimp_notes,
-    dimp_server_of,
-    torch_of,
+from dimpflow.services import DimpServer, dimp_faults, dimp_notes, dimp_server_of
+from dimpflow.torch_server import (
+    TorchServer,
+    WebServer,
+    crtdl_rules_of,
+    duration_faults,
+    torch_faults,
+    torch_notes,
+    torch_server_of,
+    web_faults,
+    web_notes,
+    web_server_of,
 )
 from dimpflow.variables import VARIABLE, expand
 
@@ -32,10 +39,10 @@ _DATA_ENDING = re.compile(r"\.(ndjson|json)(\.(gz|zst))?$", re.IGNORECASE)
 @dataclass(frozen=True)
 class Settings:
     """The whole configuration. Sizes are in bytes; `compression` is "" for plain results; `server`: what de-identifies, None for
-    the embedded engine; `notes` are for the terminal."""
+    the embedded engine; `torch`, `crtdl`, `web`: for such an input only; `notes` are for the terminal."""
 
     job: str
-    inputs: tuple[str, ...]
+    inputs: Inputs
     jobs_dir: Path
     retention_days: int | None
     dimp: bool
@@ -49,7 +56,10 @@ class Settings:
     compression: Literal["", "gz", "zst"]
     compression_level: Literal["fastest", "default", "better", "best"]
     retry: Retry
-    torch: Torch | None
+    torch: TorchServer | None
+    crtdl: CrtdlRules
+    drop_provenance: bool
+    web: WebServer | None
     server: DimpServer | None
     notes: tuple[str, ...]
 
@@ -81,21 +91,26 @@ def load_settings(
     rules = _find_rules(dimp["anonymization_config"], folders)
     own = "anonymization_config" in given.get("services", {}).get("dimp", {})
     server = dimp_server_of(filled, rules if own else None)
+    inputs, wrong_inputs = _inputs_of(config, schema, filled)
+    unreadable = list(duration_faults(given, filled))
+    torch = None if unreadable else _torch_of(filled, inputs)
+    web = web_server_of(filled, inputs) if isinstance(inputs, WebFiles) else None
     faults = [
-        *_wrong_order(
-            services["torch"], "services.torch.", "polling_interval_seconds", "max_polling_interval_seconds"
-        ),
+        *unreadable,
         *_wrong_order(filled["retry"], "retry.", "initial_backoff_ms", "max_backoff_ms"),
         *_credentials_in_urls(given, subs),
+        *wrong_inputs,
         *dimp_faults(given, server),
+        *torch_faults(given, torch),
+        *web_faults(given, web, inputs if isinstance(inputs, WebFiles) else None),
         *_no_date("services.dimp.reference_date", dimp.get("reference_date", "")),
         *_two_jobs_dirs(given),
+        *_two_enrichments(services["crtdl_preprocessing"]),
     ]
     if faults:
         raise ConfigError("\n".join(faults))
-    inputs = tuple(filled["input"] if isinstance(filled["input"], list) else [filled["input"]])
     return Settings(
-        job=filled.get("job") or _job_from(inputs),
+        job=filled.get("job") or _job_from(inputs, len(_list(filled["input"]))),
         inputs=inputs,
         jobs_dir=_checked_folder(filled["jobs"].get("jobs_dir", filled["jobs_dir"])),
         retention_days=filled["jobs"].get("retention_days"),
@@ -110,12 +125,17 @@ def load_settings(
         compression=filled["compression"]["format"] if filled["compression"]["enabled"] else "",
         compression_level=filled["compression"]["level"],
         retry=Retry(**filled["retry"]),
-        torch=torch_of(services["torch"]) if "torch" in given.get("services", {}) else None,
+        torch=torch,
+        crtdl=crtdl_rules_of(filled, _enrichments(services["crtdl_preprocessing"])),
+        drop_provenance=torch is not None and services["torch"]["provenance"] == "drop",
+        web=web,
         server=server,
         notes=(
             *_clear_secrets(given, subs),
             *_unused_sections(given, subs),
             *dimp_notes(given, server),
+            *torch_notes(torch),
+            *web_notes(web),
         ),
     )
 
@@ -175,13 +195,52 @@ def _two_jobs_dirs(given: Mapping[str, Any]) -> Iterator[str]:
         yield "jobs_dir and jobs.jobs_dir differ, but mean the same folder; give one of them"
 
 
-def _job_from(inputs: Sequence[str]) -> str:
+def _list(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _inputs_of(
+    config: Mapping[str, Any], schema: Schema, filled: Mapping[str, Any]
+) -> tuple[Inputs, list[str]]:
+    """The kind of the input, and what is wrong with it."""
+    try:
+        return inputs_of(_list(filled["input"]), _list(tidy(config, schema)["input"])), []
+    except ConfigError as error:
+        return LocalFiles(()), str(error).splitlines()
+
+
+def _torch_of(filled: Mapping[str, Any], inputs: Inputs) -> TorchServer | None:
+    match inputs:
+        case CrtdlFile():
+            return torch_server_of(filled, "")
+        case TorchJob(base_url, _):
+            return torch_server_of(filled, base_url)
+        case _:
+            return None
+
+
+def _two_enrichments(section: Mapping[str, Any]) -> Iterator[str]:
+    prefix = "services.crtdl_preprocessing."
+    if "enrichments" in section and "enrichments_path" in section:
+        yield f"{prefix}enrichments and {prefix}enrichments_path cannot be used together; remove one of them"
+    elif section["enabled"] and "enrichments" not in section and "enrichments_path" not in section:
+        yield f"{prefix}enrichments: missing; with {prefix}enabled give rules, or a file with them as {prefix}enrichments_path"
+
+
+def _enrichments(section: Mapping[str, Any]) -> str | tuple[Any, ...]:
+    """The file with the rules, or the rules themselves; none if they are not enabled."""
+    if not section["enabled"]:
+        return ()
+    return section.get("enrichments_path") or tuple(section["enrichments"])
+
+
+def _job_from(inputs: Inputs, entries: int) -> str:
     """A name for the job, made from that of the first input."""
-    name = _DATA_ENDING.sub("", Path(os.path.abspath(inputs[0])).name)
+    name = _DATA_ENDING.sub("", Path(os.path.abspath(name_of(inputs))).name)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")
     if not name:
         raise ConfigError("job: the input has no name to take; give one, such as --config job=study-42")
-    return f"{name}-and-{len(inputs) - 1}-more" if inputs[1:] else name
+    return f"{name}-and-{entries - 1}-more" if entries > 1 else name
 
 
 def _checked_folder(jobs_dir: str) -> Path:

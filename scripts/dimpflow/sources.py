@@ -97,16 +97,28 @@ def _look_at(path: Path) -> Source:
         raise InputError(f"input: {path} is {what}, though its name says NDJSON file; rename or remove it")
     if not os.access(path, os.R_OK):
         raise InputError(f"input: {path} cannot be read: permission denied; let this user read it")
+    source = source_at(path, status.st_size)
+    if fault := name_fault(source.name):
+        raise InputError(f"input: rename {str(path)!r}: {fault}")
+    return source
+
+
+def source_at(path: Path, size: int) -> Source:
+    """The source that a file of a fitting name is."""
     ending = _EXTENSION.search(path.name)
     assert ending is not None  # only fitting names come here
-    name = path.name[: ending.start()]
-    if not _SAFE_NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        raise InputError(
-            f"input: rename {str(path)!r}: a name may hold letters A-Z a-z, digits and . _ - only, begins with a "
-            f"letter or digit and has at most {_LONGEST_NAME} characters"
-        )
     compression = cast(Compression, (ending[2] or "").lower())
-    return Source(name, path, status.st_size, compression, document=ending[1].lower() == "json")
+    return Source(path.name[: ending.start()], path, size, compression, document=ending[1].lower() == "json")
+
+
+def name_fault(name: str) -> str:
+    """Why a source cannot have this name; "" if it can."""
+    if _SAFE_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME:
+        return ""
+    return (
+        "a name may hold letters A-Z a-z, digits and . _ - only, begins with a letter or digit and has at most "
+        f"{_LONGEST_NAME} characters"
+    )
 
 
 def _reason(path: Path, error: OSError) -> str:

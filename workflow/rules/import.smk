@@ -1,3 +1,11 @@
+# TORCH adds Provenance resources, and writes a Bundle without entries for a patient of whom nothing is left.
+BUNDLES = (
+    {"drop": ["Provenance"] if SETTINGS.drop_provenance else [], "skip_empty": True}
+    if SETTINGS.torch
+    else None
+)
+
+
 # Not the times of the user's files but the side files of the inventory decide what runs again.
 for group in GROUPS:
 
@@ -6,6 +14,7 @@ for group in GROUPS:
             f"import{group.name}"
         input:
             inventory=inventory_of(group),
+            fetched=fetched_data,
         output:
             data=imported(group.sources),
             manifests=manifests(group.sources[:1]),
@@ -20,7 +29,11 @@ for group in GROUPS:
             mem_mb=300,
             runtime=240,
         params:
-            cfg={"version": OUTPUT_VERSION["import"], "on_invalid": SETTINGS.on_invalid},
+            cfg={
+                "version": OUTPUT_VERSION["import"],
+                "on_invalid": SETTINGS.on_invalid,
+                **({"bundles": BUNDLES} if BUNDLES else {}),
+            },
             places=places_of(group),
         message:
             title("import", group)

@@ -19,9 +19,13 @@ checkpoint inventory:
         mem_mb=300,
         runtime=240,
     params:
-        cfg={"version": OUTPUT_VERSION["inventory"], "seen": "" if LINTING else seen()},
-        places=untracked(units={unit.name: unit.sources for unit in UNITS}),
+        cfg={"version": OUTPUT_VERSION["inventory"], "seen": "" if LINTING or FETCHED else seen()},
+        places=untracked(
+            units={unit.name: unit.sources for unit in UNITS},
+            fetched=FETCHED,
+            listing=FOLDER.torch("listing.json") if SETTINGS.torch else None,
+        ),
     message:
-        f"inventory: size and SHA-256 of {len(SOURCES)} sources"
+        f"inventory: size and SHA-256 of {'the fetched' if FETCHED else len(SOURCES)} sources"
     script:
         "../../scripts/inventory.py"

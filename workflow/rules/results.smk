@@ -5,15 +5,13 @@ RESULTS_CFG = {
     "compression": SETTINGS.compression,
     "level": SETTINGS.compression_level,
 }
-# One source for each unit of work: the others of a bucket were made by the same jobs (see common.smk).
-FIRST = [unit.sources[0] for unit in UNITS]
 
 
 rule results_import:
     input:
         after_inventory,
-        parts=imported(FIRST),
-        manifests=manifests(FIRST),
+        parts=of_plan(lambda source, shards: imported([source])),
+        manifests=of_plan(lambda source, shards: manifests([source])),
     output:
         data=in_job(f"import_results.ndjson{ENDING}"),
         facts=in_job("import_results.json"),
@@ -35,7 +33,7 @@ rule results_import:
         runtime=240,
     params:
         cfg={**RESULTS_CFG, "step": "import"},
-        places=untracked(shards=SHARDS),
+        places=planned,
     message:
         "results: import_results.ndjson"
     script:
@@ -45,9 +43,9 @@ rule results_import:
 rule results_dimp:
     input:
         after_inventory,
-        parts=[str(FOLDER.shard("dimp", source, shard)) for source in FIRST for shard in SHARDS[source]],
-        counts=[str(FOLDER.facts("dimp", source, shard)) for source in FIRST for shard in SHARDS[source]],
-        manifests=manifests(FIRST),
+        parts=of_plan(lambda source, names: [shards("dimp", [source], name)[0] for name in names]),
+        counts=of_plan(lambda source, names: [facts("dimp", [source], name)[0] for name in names]),
+        manifests=of_plan(lambda source, names: manifests([source])),
     output:
         data=in_job(f"dimp_results.ndjson{ENDING}"),
         facts=in_job("dimp_results.json"),
@@ -69,7 +67,7 @@ rule results_dimp:
         runtime=240,
     params:
         cfg={**RESULTS_CFG, "step": "dimp"},
-        places=untracked(shards=SHARDS),
+        places=planned,
     message:
         "results: dimp_results.ndjson"
     script:

@@ -22,7 +22,13 @@ def start_keeper():
     global keeper
     try:
         SETTINGS.job_dir.mkdir(parents=True, exist_ok=True)
-        for zone in ("inventory", "import", "split"):
+        for zone in (
+            *(["torch"] if SETTINGS.torch else []),
+            *(["download"] if FETCHED else []),
+            "inventory",
+            "import",
+            "split",
+        ):
             folder = SETTINGS.job_dir / zone
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
@@ -32,6 +38,15 @@ def start_keeper():
         SETTINGS.job,
         SETTINGS.job_dir,
         SHARDS,
+        fetched=(
+            {
+                "extract": SETTINGS.torch is not None,
+                "files": [one.file for one in SETTINGS.inputs.files] if SETTINGS.web else [],
+                "shard_bytes": SETTINGS.shard_bytes,
+            }
+            if FETCHED
+            else None
+        ),
         dimp=SETTINGS.dimp,
         rule_set_sha256=RULE_SET["sha256"] or None if RULE_SET else None,
         versions={
@@ -74,6 +89,8 @@ def ask_service():
                 SETTINGS.server.access,
                 rules=SETTINGS.server.rules is not None,
             )
+            if SETTINGS.torch and not SETTINGS.drop_provenance:
+                check_service_rules(session, SETTINGS.server, os.environ)
     except DimpflowError as error:
         stop(error)
 

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 import orjson
 
+from dimpflow.layout import JobFolder
+from dimpflow.plan import fetched_shards
+
 State = Literal["running", "completed", "failed"]
 Status = dict[str, Any]
 
@@ -27,15 +30,21 @@ def new_facts(
     job_dir: Path,
     shards: Mapping[str, Sequence[str]],
     *,
+    fetched: Mapping[str, Any] | None = None,
     dimp: bool,
     rule_set_sha256: str | None,
     versions: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the keeper must know of a run, as plain JSON: the plan (every source with the names of its shards) and versions."""
+    """What the keeper must know of a run, as plain JSON: the plan (every source with the names of its shards) and versions.
+
+    fetched: for files that come from a server, whose plan is known later: `extract`, whether TORCH extracts them; `files`, their
+    names if not; `shard_bytes`.
+    """
     return {
         "job": job,
         "job_dir": str(job_dir),
         "shards": {source: list(names) for source, names in shards.items()},
+        "fetched": dict(fetched) if fetched else None,
         "dimp": dimp,
         "rule_set_sha256": rule_set_sha256,
         "versions": dict(versions),
@@ -77,7 +86,13 @@ class Collector:
 
     def _files(self) -> Iterator[tuple[str, list[Path]]]:
         """Every step with the facts that it writes, one file per item of work."""
-        shards: Mapping[str, Sequence[str]] = self._facts["shards"]
+        folder, shards = JobFolder(self._dir), self._shards()
+        if fetched := self._facts["fetched"]:
+            files = fetched["files"]
+            if fetched["extract"]:
+                yield "extract", [folder.torch("listing.json")]
+                files = self._facts_of(folder.torch("listing.json")).get("files", [])
+            yield "download", [folder.download_facts(file) for file in files]
         for step in ("inventory", "import"):
             yield step, [self._dir / step / f"{source}.json" for source in shards]
         for step in ("split", "dimp")[: 2 if self._facts["dimp"] else 0]:
@@ -91,12 +106,24 @@ class Collector:
             )
         yield "results", [self._dir / f"{name}.json" for name in self._results()]
 
+    def _shards(self) -> Mapping[str, Sequence[str]]:
+        """The plan; of files that are fetched it is known once they are here."""
+        if not (fetched := self._facts["fetched"]):
+            shards: Mapping[str, Sequence[str]] = self._facts["shards"]
+            return shards
+        listing = self._facts_of(JobFolder(self._dir).side_file("_all"))
+        return fetched_shards(listing, fetched["shard_bytes"]) if listing else {}
+
     def _results(self) -> Sequence[str]:
         return ("import_results", "dimp_results")[: 2 if self._facts["dimp"] else 1]
 
     def _step(self, step: str, files: Sequence[Path]) -> Status:
         found = [facts for path in files if (facts := self._facts_of(path))]
         status: Status = {"done": len(found), "total": len(files)}
+        if step == "extract":
+            status |= self._extraction()
+        if step == "download":
+            status["bytes"] = sum(facts["bytes"] for facts in found)
         if step in ("import", "split", "dimp"):
             status["lines"] = sum(facts.get("lines", 0) for facts in found)
         if step in ("import", "dimp"):
@@ -110,6 +137,18 @@ class Collector:
         last = max((self._read[path][0][0] for path in files if path in self._read), default=0)
         status["finished"] = _stamp(last / 1e9) if found and len(found) == len(files) else None
         return status
+
+    def _extraction(self) -> Status:
+        """What TORCH says of its job: its id, state in words and counts."""
+        known = self._facts_of(JobFolder(self._dir).torch("progress.json"))
+        names = {
+            "job": "torch_job",
+            "progress": "progress",
+            "cohortSize": "patients",
+            "batchesTotal": "batches",
+            "batchesCompleted": "batches_done",
+        }
+        return {names[key]: value for key, value in known.items() if key in names}
 
     def _started(self, step: str) -> str | None:
         """When the step's first job of this run began; if it had none, what an earlier run said."""

@@ -47,12 +47,7 @@ def consent(document: Mapping[str, Any], required: bool) -> Iterator[Finding]:
                 "error", "consent-excluded", place, "consent among the exclusionCriteria", "refuses the document (400)",
                 "ask for consent in inclusionCriteria",
             )  # fmt: skip
-    found = [
-        (place + sub, code)
-        for place, criterion in criteria(document, "inclusionCriteria")
-        if context(criterion) == CONSENT
-        for sub, code in codes(criterion)
-    ]
+    found = list(_consent_codes(document))
     given = {code for _, code in found}
     both = f"ask for {VALID_TODAY} (valid today) and {DATA_WINDOW} (period of the data) together"
     if not given:
@@ -84,3 +79,15 @@ def consent(document: Mapping[str, Any], required: bool) -> Iterator[Finding]:
             "warning", "consent-incomplete", found[0][0], "retrospective consent without the consent that it extends",
             "may exclude every patient", both,
         )  # fmt: skip
+
+
+def asks_for_consent(document: Mapping[str, Any]) -> bool:
+    """Whether TORCH is to look at consents. Source: torch-crtdl.md 2.5."""
+    return any(True for _ in _consent_codes(document))
+
+
+def _consent_codes(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Place and code of each."""
+    for place, criterion in criteria(document, "inclusionCriteria"):
+        if context(criterion) == CONSENT:
+            yield from ((place + sub, code) for sub, code in codes(criterion))
