@@ -7,8 +7,6 @@ from typing import Any
 
 import import_source
 import inventory
-from doubles.torch.double import TorchDouble
-
 from dimpflow.audit.balance import read_facts
 from dimpflow.clients.access import open_session
 from dimpflow.clients.torch.service import TorchService
@@ -21,6 +19,7 @@ from dimpflow.steps.fetch import fetch_result
 from dimpflow.steps.results import join_results
 from dimpflow.steps.sieve import BundlePolicy
 from dimpflow.torch_server import TorchServer
+from doubles.torch.double import TorchDouble
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "config/crtdl/example.json"

@@ -78,6 +78,7 @@ class Follower:
         self._asks_task = True
         self._warned = False
         self._unknown = 0
+        self._strange = 0
         self._failures = 0
         self._unreadable = 0
 
@@ -102,14 +103,15 @@ class Follower:
                             raise
                 case Running(text, asked):
                     alive, wait = self._clock(), asked or 0.0
-                    self._unknown = self._failures = 0
+                    self._unknown = self._strange = self._failures = 0
                     self._note(text)
                 case FailedForATime(outcome, _):
                     alive = self._clock()
                     self._go_on(outcome)
                 case Ended(status, _, _):
-                    self._unknown += 1
-                    if (status != 404 and state.by_torch) or self._unknown >= GRACE:
+                    self._unknown += state.by_torch
+                    self._strange += not state.by_torch
+                    if (status != 404 and state.by_torch) or GRACE in (self._unknown, self._strange):
                         raise JobEndedError(state)
                 case Trouble(why, asked):
                     wait = asked or 0.0

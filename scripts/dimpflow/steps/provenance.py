@@ -23,7 +23,11 @@ def check_service_rules(session: requests.Session, server: DimpServer, environ: 
     """The same of a DIMP service, which is asked with ids that nobody has."""
     rules = with_keys(read_rules(server.rules), server.rules, environ) if server.rules else None
     service = DimpService(
-        session, server.access.url, server.retry, wrapping=Wrapping(rules, server.settings), compress=server.gzip
+        session,
+        server.access.url,
+        server.retry,
+        wrapping=Wrapping(rules, server.settings),
+        compress=server.gzip,
     )
     _check(lambda: leaks_of_provenance(service.ask))
 
@@ -33,6 +37,8 @@ def _check(leaks: Callable[[], tuple[str, ...]]) -> None:
     try:
         found = leaks()
     except LineError as error:
-        raise ServiceError(f"{_KEY}: the rule set refuses TORCH's Provenance resources ({error}); {remedy}") from None
+        raise ServiceError(
+            f"{_KEY}: the rule set refuses TORCH's Provenance resources ({error}); {remedy}"
+        ) from None
     if found:
         raise ServiceError(f"{_KEY}: the rule set leaves original ids in {', '.join(found)}; {remedy}")
