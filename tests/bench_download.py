@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
@@ -84,7 +84,7 @@ def fetch(way: str, url: str, files: int, folder: Path) -> None:
     """All files, one after the other; prints bytes, seconds, CPU seconds and the peak of memory in MB."""
     session = open_session(Access(url=url, section="bench"), {}, connections=1)
     retry, patience = Retry(1, 1, 1), Patience(ready_retries=0)
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     total, start, cpu = 0, time.perf_counter(), time.process_time()
     for number in range(files):
         address, target = f"{url}/{number}.ndjson", folder / f"{number}.ndjson"
@@ -106,12 +106,18 @@ def fetch(way: str, url: str, files: int, folder: Path) -> None:
             check=TorchLines if way == "checked" else None,
         ).bytes
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    found = {"bytes": total, "seconds": seconds, "cpu": cpu, "peak": peak_memory(), "before": before}
+    print(json.dumps(found))
+
+
+def peak_memory() -> float:
+    """MB of this process so far. Linux passes on what getrusage says to a program that takes over the process, so not that."""
+    with suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        if found:
+            return int(found[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        json.dumps(
-            {"bytes": total, "seconds": seconds, "cpu": cpu, "peak": peak / 1024, "before": resident / 1024}
-        )
-    )
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def measured(way: str, url: str, files: int, folder: Path) -> dict[str, float]:

@@ -94,7 +94,7 @@ FAULTS = [
         entries({"resourceType": "Basic", "id": [SECRET]}),
         "an entry whose resource has no proper resourceType or id",
     ),
-    (entries(PATIENT, {"resourceType": ""}), "an entry whose resource has no resourceType"),
+    (entries({"resourceType": ""}), "an entry whose resource has no proper resourceType or id"),
     (
         entries(PATIENT, PATIENT, {**PATIENT, "gender": SECRET}),
         "two entries of one Bundle have the same type and id, but not the same content",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimpflow.clients.torch.manifest import Manifest, ManifestError, ResultFile, excess_lines, read_manifest
+from dimpflow.clients.torch.manifest import Manifest, ManifestError, ResultFile, read_manifest
 from torch_manifests import (
     BASE,
     BATCHES,
@@ -266,7 +266,6 @@ def test_without_counts() -> None:
     for found in (manifest(extension=[extension("torch-job", job())]), manifest(final=None)):
         one = read(found)
         assert one.final_patients is None and "does not count the patients" in one.warnings[0]
-        assert not excess_lines(one, {NAMES[1]: 10**9})
 
 
 def test_an_address_may_stand_beside_the_summary() -> None:
@@ -352,18 +351,6 @@ def test_warnings() -> None:
     )
     assert len(read(manifest(issues=({"msg": "word " * 1000},))).warnings[0]) < 330
     assert read(manifest(issues="secret")).warnings == ()
-
-
-def test_more_lines_than_patients() -> None:
-    found = read(manifest())
-    lines = {NAMES[0]: 1, NAMES[1]: 6, NAMES[2]: 4}
-    assert (
-        excess_lines(found, lines | {NAMES[2]: 3})
-        == ""
-        == excess_lines(found, lines | {"other": 7, NAMES[2]: 4})
-    )
-    text = excess_lines(found, lines | {NAMES[2]: 5})
-    assert "hold 11 lines" in text and "counts 10 patients" in text and "\n" not in text
 
 
 json_values = st.recursive(

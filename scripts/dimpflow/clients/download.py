@@ -234,8 +234,7 @@ class _Download:
         if not asked or packed or not found or int(found[1]) != part.size - 1:
             raise MisfitError("another part of the file came than was asked for")
         total = part.total if found[3] == "*" else int(found[3])
-        # With the same strong ETag it is the same file, of which a wrong length was announced at first.
-        if part.total not in (None, total) and not part.validator.startswith('"'):
+        if part.total not in (None, total):
             raise MisfitError("the file has another length now")
         if first[:1] != part.last_byte():
             raise MisfitError("the file has changed on the server")

@@ -15,7 +15,6 @@ from dimpflow.atomic import write_errors
 from dimpflow.ndjson import read_errors, write_json
 
 _BLOCK = 1 << 18
-_LARGE = 1 << 22
 _LOOK = 1.0
 """Seconds between looks whether another process is done."""
 
@@ -156,53 +155,26 @@ class PartFile:
             self._side.unlink(missing_ok=True)
 
     def block(self, at: int, end: int) -> bytes:
-        """Bytes from `at` to `end`, or some less."""
+        """Bytes from `at` on, to `end` at most."""
         with read_errors(self._path):
-            data = os.pread(self.fd, end - at, at)
+            data = os.pread(self.fd, min(_BLOCK, end - at), at)
             if not data:
                 raise EOFError
             return data
 
 
 class Examiner:
-    """Reads a part file from its start while it grows: the digest, and what a checker says, each in a thread of its own.
+    """Reads a part file from its start while it grows, in a thread: the digest, and what a checker says.
 
-    They follow on the disk (that is, in the system's cache), so a fast connection does not wait for them, nothing is queued in
-    memory, and bytes of an earlier process go the same way. The digest is made while the checker has Python's lock, which is why
-    its blocks are large: it seldom needs the lock.
+    It follows on the disk (that is, in the system's cache), so a fast connection does not wait for it, nothing is queued in memory,
+    and bytes of an earlier process go the same way.
     """
 
     def __init__(self, part: PartFile, checker: Checker | None) -> None:
-        self._digest: Any = hashlib.sha256()
-        self._checker = checker
-        self._followers = [_Follower(part, self._digest.update, _LARGE)]
-        if checker is not None:
-            self._followers.append(_Follower(part, checker.feed, _BLOCK))
-
-    def grown(self) -> None:
-        """The file has; ContentError if a fault was found already."""
-        for follower in self._followers:
-            follower.grown()
-
-    def result(self) -> tuple[str, int]:
-        """Of the whole file: SHA-256 as hex digits, and lines (0 without a checker). ContentError."""
-        for follower in reversed(self._followers):
-            follower.join()
-        lines = self._checker.finish() if self._checker is not None else 0
-        return self._digest.hexdigest(), lines
-
-    def stop(self) -> None:
-        for follower in self._followers:
-            follower.stop()
-
-
-class _Follower:
-    """A thread that feeds on a file while it grows, by blocks of a size at most."""
-
-    def __init__(self, part: PartFile, feed: Callable[[bytes], object], size: int) -> None:
         self._part = part
-        self._feed = feed
-        self._size = size
+        self._checker = checker
+        self._digest: Any = hashlib.sha256()
+        self._lines = 0
         self._there = part.size
         self._whole = self._stopped = False
         self._error: BaseException | None = None
@@ -211,20 +183,22 @@ class _Follower:
         self._thread.start()
 
     def grown(self) -> None:
+        """The file has; ContentError if a fault was found already."""
         if self._error is not None:
             raise self._error
         with self._news:
             self._there = self._part.size
             self._news.notify()
 
-    def join(self) -> None:
-        """Waits until it has come to the end."""
+    def result(self) -> tuple[str, int]:
+        """Of the whole file: SHA-256 as hex digits, and lines (0 without a checker). ContentError."""
         with self._news:
             self._whole = True
             self._news.notify()
         self._thread.join()
         if self._error is not None:
             raise self._error
+        return self._digest.hexdigest(), self._lines
 
     def stop(self) -> None:
         with self._news:
@@ -236,14 +210,18 @@ class _Follower:
         try:
             at = 0
             while (end := self._wait(at)) > at:
-                block = self._part.block(at, min(end, at + self._size))
-                self._feed(block)
+                block = self._part.block(at, end)
+                self._digest.update(block)
+                if self._checker is not None:
+                    self._checker.feed(block)
                 at += len(block)
+            if self._checker is not None and not self._stopped:
+                self._lines = self._checker.finish()
         except BaseException as error:  # the other thread raises it
             self._error = error
 
     def _wait(self, at: int) -> int:
-        """Where the file ends now; `at` when there is no more to do. A large block is waited for."""
+        """Where the file ends now; `at` when there is no more to do."""
         with self._news:
-            self._news.wait_for(lambda: self._there >= at + self._size or self._whole or self._stopped)
+            self._news.wait_for(lambda: self._there > at or self._whole or self._stopped)
             return at if self._stopped else self._there

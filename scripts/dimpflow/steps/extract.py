@@ -7,14 +7,13 @@ The handle of the job is on the disk before the request is sent, and says what i
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from dimpflow.clients.retry import Pauses
-from dimpflow.clients.torch.manifest import Manifest, asked_for, read_manifest
+from dimpflow.clients.torch.manifest import CORE, Manifest, asked_for, read_manifest
 from dimpflow.clients.torch.service import Ended, NotSentError, TorchService, UnclearError, wait_of
 from dimpflow.crtdl.kickoff import kickoff_body
 from dimpflow.errors import InputError, ServiceError
@@ -22,6 +21,7 @@ from dimpflow.layout import JobFolder
 from dimpflow.ndjson import AtomicFile, write_json
 from dimpflow.steps.following import Follower, JobEndedError, Progress
 from dimpflow.steps.handle import Handle, alone, read_handle, write_handle
+from dimpflow.steps.listing import list_results
 from dimpflow.torch_server import TorchServer
 
 LOOKS = 3
@@ -351,42 +351,14 @@ class Extraction:
     # ---- the result --------------------------------------------------------------------------------------------
 
     def _take(self, manifest: Manifest) -> None:
-        job = self._known.job
-        for note in (*manifest.left_out, *manifest.warnings):
-            log.warning("TORCH job %s: %s", job, note)
-        patient_files = [file.name for file in manifest.files if file.name != "core.ndjson"]
-        if not patient_files and self._server.on_empty == "fail":
-            raise ServiceError(
-                f"TORCH job {job} is completed, but no patient is left (consent, mustHave, or an empty cohort); look at the CRTDL document, or "
-                "set services.torch.on_empty: accept if that can be"
-            )
-        self._look_for_consent_audit(patient_files)
-        names = [file.name for file in manifest.files]
-        self._write_side_files(names)
-        content = {
-            "job": job,
-            "files": names,
-            "cohort_patients": manifest.cohort_patients,
-            "final_patients": manifest.final_patients,
-        }
-        write_json(self._folder.torch("listing.json"), content, 0o600, dir_mode=0o700)
-        self._tell(f"TORCH: job {job} is completed, {len(names)} files")
+        names = list_results(manifest, self._known.job, self._folder, accept_empty=self._server.on_empty == "accept")
+        if any(name != CORE for name in names):
+            self._look_for_consent_audit()
+        self._tell(f"TORCH: job {self._known.job} is completed, {len(names)} files")
 
-    def _write_side_files(self, names: Sequence[str]) -> None:
-        folder = self._folder.result_file("x").parent
-        if folder.is_dir():
-            for path in folder.glob("*.json"):
-                if path.name.removesuffix(".json") not in names:
-                    path.unlink()
-        write = partial(write_json, mode=0o600, dir_mode=0o700, durable=False)
-        for name in names:
-            write(self._folder.result_file(name), {"job": self._known.job, "file": name})
-
-    def _look_for_consent_audit(self, patient_files: Sequence[str]) -> None:
+    def _look_for_consent_audit(self) -> None:
         """A server can be told not to look at consents; that it wrote no audit of them is the only trace (section 2.5)."""
-        if not (self._order.consent and patient_files):
-            return
-        task = self._service.task(self._known.job)
+        task = self._service.task(self._known.job) if self._order.consent else None
         if task and not task.get("output"):
             line = (
                 f"TORCH job {self._known.job}: the CRTDL document asks for consent, but TORCH has written no consent audit; ask whether "

@@ -6,7 +6,7 @@ masked texts is in what is made here.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from dimpflow.clients.torch.masking import cut, masked
 from dimpflow.clients.torch.outcome import MOST_SHOWN, severity_rank
 from dimpflow.clients.torch.record import ManifestError, extension_of, job_of, read_body, text_of
 
-__all__ = ["CORE", "Manifest", "ManifestError", "ResultFile", "asked_for", "excess_lines", "read_manifest"]
+__all__ = ["CORE", "Manifest", "ManifestError", "ResultFile", "asked_for", "read_manifest"]
 
 CORE = "core.ndjson"
 MOST_WARNINGS = 10
@@ -70,18 +70,6 @@ def read_manifest(
         return _read(read_body(body), job_id, base_url, file_server_url, allow_legacy)
     except ManifestError as error:
         raise ManifestError(f"TORCH job {job_id}: {error}", again=error.again) from None
-
-
-def excess_lines(manifest: Manifest, lines: Mapping[str, int]) -> str:
-    """What is wrong if the batch files hold more lines than there are patients with results, else "". lines: by name of file.
-    Fewer are right where a batch was skipped. Source: torch-crtdl.md 1.4."""
-    held = sum(lines.get(file.name, 0) for file in manifest.files if file.name != CORE)
-    if manifest.final_patients is None or held <= manifest.final_patients:
-        return ""
-    return (
-        f"the files of batches hold {held} lines, one for each patient, but TORCH counts {manifest.final_patients} patients with "
-        "results (Num-Final-Patients); have the job looked at in TORCH, or extract again"
-    )
 
 
 def _read(
