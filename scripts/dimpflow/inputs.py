@@ -12,10 +12,11 @@ import msgspec
 from dimpflow.clients.addresses import fault_of
 from dimpflow.clients.torch.addresses import is_torch_url, split_torch_url
 from dimpflow.errors import ConfigError
-from dimpflow.sources import name_fault
+from dimpflow.sources import is_consent_audit, name_fault
 from dimpflow.variables import VARIABLE
 
 _WEB = re.compile(r"https?://", re.IGNORECASE)
+_USER = re.compile(r"https?://[^/?#]*@", re.IGNORECASE)
 _KNOWN = re.compile(r"\.(ndjson|json)(\.(gz|zst))?$", re.IGNORECASE)
 _LARGEST_CRTDL = 64 << 20  # bytes; a larger document is data
 
@@ -88,7 +89,11 @@ def inputs_of(texts: Sequence[str], configured: Sequence[str]) -> Inputs:
         raise ConfigError(
             "input: addresses and local files cannot go together; give each kind a job of its own"
         )
-    if is_torch_url(texts[0]):
+    if any(map(_USER.match, texts)):
+        raise ConfigError(
+            "input: user name and password do not belong into an address; services.torch.auth and services.http_import.auth are for them"
+        )
+    if any(map(is_torch_url, texts)):
         if len(texts) > 1:
             raise ConfigError("input: a job of TORCH stands alone; give each one a job of its own here too")
         base_url, job_id = split_torch_url(texts[0])
@@ -140,6 +145,10 @@ def _web_files(texts: Sequence[str], configured: Sequence[str]) -> WebFiles:
         file = _file_name(parts.path)
         if fault := name_fault(_KNOWN.sub("", file)):
             raise ConfigError(f"{where}: the file of {place} cannot be named after its address: {fault}")
+        if is_consent_audit(file):
+            raise ConfigError(
+                f"{where}: {place} is a consent audit file of TORCH and holds no data; leave it out"
+            )
         stem = _KNOWN.sub("", file)
         if stem in files:
             raise ConfigError(

@@ -177,7 +177,8 @@ def _wrong_order(section: Mapping[str, int], prefix: str, low: str, high: str) -
 
 def _credentials_in_urls(given: Mapping[str, Any], subs: Subs) -> Iterator[str]:
     for key, value in _strings(given):
-        if key in subs and re.match(r"https?://[^/]*@", value, re.IGNORECASE):
+        # of the input see inputs.py
+        if key in subs and key != "input" and re.match(r"https?://[^/]*@", value, re.IGNORECASE):
             yield f"{key}: user name and password do not belong into an address; use the keys of this section for them"
 
 

@@ -52,7 +52,7 @@ def find_sources(inputs: Sequence[str]) -> Found:
     left_out: list[str] = []
     for entry in inputs:
         for path in _candidates(Path(entry), left_out):
-            if _is_consent_audit(path.name):
+            if is_consent_audit(path.name):
                 left_out.append(f"{path}: left out, a consent audit file of TORCH")
                 continue
             source = _look_at(path)
@@ -121,17 +121,17 @@ def name_fault(name: str) -> str:
     )
 
 
+def is_consent_audit(name: str) -> bool:
+    """Whether a file holds the consents that TORCH has looked at, `<batch>_consent.ndjson`; they are no part of the data."""
+    return re.search(r"_consent\.ndjson(\.(gz|zst))?$", name, re.IGNORECASE) is not None
+
+
 def _reason(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"{path} is a link to a file that does not exist; mend or remove it"
     if isinstance(error, FileNotFoundError):
         return f"{path} does not exist; check the path"
     return f"{path} cannot be read: {os.strerror(error.errno or 0)}"
-
-
-def _is_consent_audit(name: str) -> bool:
-    """TORCH notes the consents it has looked at in `<batch>_consent.ndjson`; they are no part of the data."""
-    return re.search(r"_consent\.ndjson(\.(gz|zst))?$", name, re.IGNORECASE) is not None
 
 
 def _contents(inside: Sequence[Path]) -> str:

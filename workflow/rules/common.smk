@@ -180,7 +180,7 @@ FOLDER = JobFolder(SETTINGS.job_dir)
 wildcard_constraints:
     source=r"[A-Za-z0-9][A-Za-z0-9._-]*" if FETCHED else "|".join(map(re.escape, LONE)),
     shard=r"\d+-of-\d+",
-    file=r"[A-Za-z0-9][A-Za-z0-9._-]*\.(ndjson|json)(\.(gz|zst))?",
+    file=r"[A-Za-z0-9][A-Za-z0-9._-]*\.(?i:(ndjson|json)(\.(gz|zst))?)",
 
 
 def in_job(*parts):

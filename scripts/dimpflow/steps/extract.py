@@ -351,7 +351,9 @@ class Extraction:
     # ---- the result --------------------------------------------------------------------------------------------
 
     def _take(self, manifest: Manifest) -> None:
-        names = list_results(manifest, self._known.job, self._folder, accept_empty=self._server.on_empty == "accept")
+        names = list_results(
+            manifest, self._known.job, self._folder, accept_empty=self._server.on_empty == "accept"
+        )
         if any(name != CORE for name in names):
             self._look_for_consent_audit()
         self._tell(f"TORCH: job {self._known.job} is completed, {len(names)} files")
