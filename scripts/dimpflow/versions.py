@@ -5,4 +5,12 @@ come from them, again. A change that leaves the output as it is (a comment, spee
 with 50 GB nothing.
 """
 
-OUTPUT_VERSION = {"extract": 1, "download": 1, "inventory": 1, "import": 1, "split": 1, "dimp": 2, "results": 1}
+OUTPUT_VERSION = {
+    "extract": 1,
+    "download": 1,
+    "inventory": 1,
+    "import": 1,
+    "split": 1,
+    "dimp": 2,
+    "results": 1,
+}
