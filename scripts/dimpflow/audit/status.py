@@ -66,7 +66,8 @@ class Collector:
         """The status now. `done` counts the files that are there, including those of an earlier run."""
         self._steps = {step: self._step(step, files) for step, files in self._files()}
         now = _stamp()
-        found = [*self._logged_errors(), *errors][:_SHOWN] if state != "completed" else []
+        logged = list(self._logged_errors())[: _SHOWN - len(errors)]  # how it ended is never cut off
+        found = [*logged, *errors] if state != "completed" else []
         rule_set = self._facts["rule_set_sha256"] if self._facts["dimp"] else None
         hashes = {"rule_set": rule_set} if rule_set else {}  # a service's own is not known
         if state == "completed":
@@ -194,6 +195,11 @@ def read_status(job_dir: Path) -> Status | None:
     if status["state"] == "running" and age.total_seconds() > NO_SIGN_OF_LIFE:
         status |= {"state": "failed", "finished": status["updated"], "errors": [*status["errors"], KILLED]}
     return status
+
+
+def was_stopped(status: Status) -> bool:
+    """Whether a `failed` status of read_status is of a run that was killed, or gives no sign of life any more."""
+    return status["state"] == "failed" and KILLED in status["errors"]
 
 
 def _stamp(at: float | None = None) -> str:
