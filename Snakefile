@@ -29,11 +29,14 @@ include: "workflow/rules/status.smk"
 include: "workflow/rules/servers.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/download.smk"
+include: "workflow/rules/sample.smk"
 include: "workflow/rules/inventory.smk"
 include: "workflow/rules/import.smk"
 include: "workflow/rules/split.smk"
+include: "workflow/rules/mapping.smk"
 include: "workflow/rules/dimp.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/reidentify.smk"
 
 
 rule all:
@@ -42,6 +45,7 @@ rule all:
         after_inventory,
         rules.results_import.output,
         rules.results_dimp.output if SETTINGS.dimp else [],
+        rules.mapping.output.facts if MAPS else [],
         rules.delete_extraction.output if SETTINGS.torch and SETTINGS.torch.delete_after_import else [],
     message:
         f"done: {SETTINGS.job_dir}"

@@ -9,20 +9,30 @@ from typing import Any
 
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
+from dimpflow.pseudonyms.pairs import Recorder, write_pairs
+from dimpflow.pseudonyms.plan import DEFAULT_PLAN
 
 Step = Callable[..., None]
 """De-identifies a shard: shard, index, imported file, result, counts; on_invalid, rejected."""
 
 
 def main(
-    first: Path, sources: Sequence[str], rules: Path, cfg: dict[str, Any], service: dict[str, Any]
+    first: Path,
+    sources: Sequence[str],
+    rules: Path,
+    cfg: dict[str, Any],
+    service: dict[str, Any],
+    *,
+    maps: bool,
 ) -> None:
     """De-identify one shard of each of `sources`; `first` is that of one of them: jobs/<job>/dimp/<source>/002-of-007.ndjson.
 
-    Lines that cannot be de-identified stay in the identifying zone, beside the shard.
+    Lines that cannot be de-identified stay in the identifying zone, beside the shard. maps: note which originals there were.
     """
-    step = _remote(cfg, **service) if service["server"] else _embedded(rules, cfg)
     folder, shard = JobFolder(first.parents[2]), first.stem
+    step, recorder = (
+        (_remote(cfg, **service), None) if service["server"] else _embedded(rules, cfg, folder, maps)
+    )
     for source in sources:
         data = folder.shard("split", source, shard)
         step(
@@ -34,17 +44,28 @@ def main(
             on_invalid=cfg["on_invalid"],
             rejected=data.parent / "rejected" / data.name,
         )
+        if recorder:
+            write_pairs(folder.pairs(source, shard), recorder.pairs)
 
 
-def _embedded(rules: Path, cfg: dict[str, Any]) -> Step:
+def _embedded(
+    rules: Path, cfg: dict[str, Any], folder: JobFolder, maps: bool
+) -> tuple[Step, Recorder | None]:
     from dimpflow.engine.engine import Engine
-    from dimpflow.ruleset.load import load_rule_set
+    from dimpflow.pseudonyms.lookup import LOOKUP
+    from dimpflow.pseudonyms.plan import PseudonymPlan
+    from dimpflow.pseudonyms.sources import planned_pseudonyms
+    from dimpflow.ruleset.load import load_unchanged
     from dimpflow.ruleset.options import Options
     from dimpflow.steps.dimp import deidentify_shard
 
-    rule_set = load_rule_set(rules, os.environ, Options.from_params(cfg["options"]))
-    check_rules(rules, rule_set.sha256, cfg)
-    return partial(deidentify_shard, Engine(rule_set, security_labels=cfg["security_labels"]))
+    rule_set = load_unchanged(rules, os.environ, Options.from_params(cfg["options"]), cfg["rules_sha256"])
+    plan = PseudonymPlan.from_params(cfg["pseudonyms"]) if "pseudonyms" in cfg else DEFAULT_PLAN
+    lookup = folder.mapping(LOOKUP) if plan.gathers else None
+    source = planned_pseudonyms(plan, rule_set.parameters.hash_key, lookup)
+    recorder = Recorder(source) if maps else None
+    engine = Engine(rule_set, pseudonyms=recorder or source, security_labels=cfg["security_labels"])
+    return partial(deidentify_shard, engine), recorder
 
 
 def _remote(cfg: dict[str, Any], server: dict[str, Any], packing: dict[str, Any] | None) -> Step:
@@ -84,4 +105,11 @@ def check_rules(path: Path, sha256: str, cfg: dict[str, Any]) -> None:
 if __name__ == "__main__":
     with guard(snakemake.log[0]):
         places, service = snakemake.params.places, vars(snakemake.params.service)
-        main(Path(snakemake.output.data[0]), places.sources, places.rules, snakemake.params.cfg, service)
+        main(
+            Path(snakemake.output.data[0]),
+            places.sources,
+            places.rules,
+            snakemake.params.cfg,
+            service,
+            maps=bool(snakemake.output.get("pairs")),
+        )

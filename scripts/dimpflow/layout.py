@@ -6,7 +6,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class JobFolder:
-    """jobs/<job>. What identifies people is in torch/, download/, inventory/, import/ and split/; names may be Snakemake wildcards."""
+    """jobs/<job>. What identifies people is in torch/, download/, inventory/, import/, split/, gather/ and
+    mappings/; names may be Snakemake wildcards."""
 
     path: Path
 
@@ -25,6 +26,18 @@ class JobFolder:
     def download_facts(self, file: str) -> Path:
         """What was counted while it was fetched."""
         return self.path / "download" / "facts" / f"{file}.json"
+
+    def pairs(self, source: str, shard: str) -> Path:
+        """Which originals a shard has."""
+        return self.path / "gather" / source / f"{shard}.ndjson"
+
+    def mapping(self, name: str) -> Path:
+        """A file about which pseudonym stands for which original."""
+        return self.path / "mappings" / name
+
+    def slice(self, unit: str) -> Path:
+        """The small file that changes with what the mapping gives for the shards of a unit of work; such as "Patient.001-of-002"."""
+        return self.path / "mappings" / "slices" / f"{unit}.json"
 
     def side_file(self, unit: str) -> Path:
         """What the inventory found of a source, or of a bucket of sources."""

@@ -12,6 +12,21 @@ from dimpflow.clients.retry import Retry
 from dimpflow.crtdl.prepare import CrtdlRules
 from dimpflow.errors import ConfigError
 from dimpflow.inputs import CrtdlFile, Inputs, LocalFiles, TorchJob, WebFiles, inputs_of, name_of
+from dimpflow.pseudonym_settings import (
+    Keeping,
+    PseudonymServer,
+    Reidentify,
+    item_faults,
+    keeping_faults,
+    keeping_of,
+    plan_faults,
+    plan_of,
+    pseudonym_server_of,
+    reidentify_of,
+    secret_faults,
+    server_notes,
+)
+from dimpflow.pseudonyms.plan import PseudonymPlan
 from dimpflow.ruleset.options import Options
 from dimpflow.schema import Schema, complaints, fill_defaults, is_secret, is_unused, leaves, read_schema, tidy
 from dimpflow.services import DimpServer, dimp_faults, dimp_notes, dimp_server_of
@@ -43,6 +58,7 @@ class Settings:
 
     job: str
     inputs: Inputs
+    sample: int | None
     jobs_dir: Path
     retention_days: int | None
     dimp: bool
@@ -61,6 +77,10 @@ class Settings:
     drop_provenance: bool
     web: WebServer | None
     server: DimpServer | None
+    pseudonyms: PseudonymPlan
+    pseudonym_server: PseudonymServer | None
+    keeping: Keeping
+    reidentify: Reidentify
     notes: tuple[str, ...]
 
     @property
@@ -91,6 +111,11 @@ def load_settings(
     rules = _find_rules(dimp["anonymization_config"], folders)
     own = "anonymization_config" in given.get("services", {}).get("dimp", {})
     server = dimp_server_of(filled, rules if own else None)
+    faults = list(item_faults(given))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    plan, keeping = plan_of(filled), keeping_of(filled)
+    pseudonym_server = pseudonym_server_of(filled, plan)
     inputs, wrong_inputs = _inputs_of(config, schema, filled)
     unreadable = list(duration_faults(given, filled))
     torch = None if unreadable else _torch_of(filled, inputs)
@@ -103,15 +128,20 @@ def load_settings(
         *dimp_faults(given, server),
         *torch_faults(given, torch),
         *web_faults(given, web, inputs if isinstance(inputs, WebFiles) else None),
+        *plan_faults(plan, pseudonym_server, by_service=server is not None),
+        *secret_faults(given, pseudonym_server),
+        *keeping_faults(keeping),
         *_no_date("services.dimp.reference_date", dimp.get("reference_date", "")),
         *_two_jobs_dirs(given),
+        *_no_sample(filled, inputs),
         *_two_enrichments(services["crtdl_preprocessing"]),
     ]
     if faults:
         raise ConfigError("\n".join(faults))
     return Settings(
-        job=filled.get("job") or _job_from(inputs, len(_list(filled["input"]))),
+        job=_job(filled, inputs),
         inputs=inputs,
+        sample=filled.get("sample"),
         jobs_dir=_checked_folder(filled["jobs"].get("jobs_dir", filled["jobs_dir"])),
         retention_days=filled["jobs"].get("retention_days"),
         dimp="dimp" in filled["pipeline"]["enabled_steps"],
@@ -130,12 +160,17 @@ def load_settings(
         drop_provenance=torch is not None and services["torch"]["provenance"] == "drop",
         web=web,
         server=server,
+        pseudonyms=plan,
+        pseudonym_server=pseudonym_server,
+        keeping=keeping,
+        reidentify=reidentify_of(filled),
         notes=(
             *_clear_secrets(given, subs),
             *_unused_sections(given, subs),
             *dimp_notes(given, server),
             *torch_notes(torch),
             *web_notes(web),
+            *server_notes(pseudonym_server),
         ),
     )
 
@@ -233,6 +268,17 @@ def _enrichments(section: Mapping[str, Any]) -> str | tuple[Any, ...]:
     if not section["enabled"]:
         return ()
     return section.get("enrichments_path") or tuple(section["enrichments"])
+
+
+def _no_sample(filled: Mapping[str, Any], inputs: Inputs) -> Iterator[str]:
+    if "sample" in filled and not isinstance(inputs, LocalFiles):
+        yield "sample: is for folders and files of this machine; of TORCH ask for a few patients (services.torch.patients)"
+
+
+def _job(filled: Mapping[str, Any], inputs: Inputs) -> str:
+    """The job's name; a sample has a job of its own."""
+    name = filled.get("job") or _job_from(inputs, len(_list(filled["input"])))
+    return f"{name}-sample-{filled['sample']}" if "sample" in filled else name
 
 
 def _job_from(inputs: Inputs, entries: int) -> str:

@@ -8,9 +8,12 @@ with 50 GB nothing.
 OUTPUT_VERSION = {
     "extract": 1,
     "download": 1,
+    "sample": 1,
     "inventory": 1,
     "import": 1,
     "split": 1,
+    "gather": 1,
+    "mapping": 1,
     "dimp": 2,
     "results": 1,
 }

@@ -12,6 +12,8 @@ from dimpflow.clients.retry import Retry
 from dimpflow.crtdl.prepare import CrtdlRules
 from dimpflow.errors import ConfigError
 from dimpflow.inputs import LocalFiles
+from dimpflow.pseudonym_settings import Keeping, Reidentify
+from dimpflow.pseudonyms.plan import DEFAULT_PLAN
 from dimpflow.ruleset.options import Options
 from dimpflow.settings import MB, Settings, load_settings
 from dimpflow.variables import expand
@@ -43,6 +45,7 @@ def test_defaults() -> None:
     assert load() == Settings(
         job="data",
         inputs=LocalFiles(("data",)),
+        sample=None,
         jobs_dir=Path("jobs"),
         retention_days=None,
         dimp=True,
@@ -61,6 +64,10 @@ def test_defaults() -> None:
         drop_provenance=False,
         web=None,
         server=None,
+        pseudonyms=DEFAULT_PLAN,
+        pseudonym_server=None,
+        keeping=Keeping((), None, "", None),
+        reidentify=Reidentify(),
         notes=(),
     )
 

@@ -9,8 +9,9 @@ import pytest
 from workflow.conftest import KEY, ROOT, observation, patient, run_snakemake, succeed, write_lines
 
 CONFIG: dict[str, object] = {"input": "in", "job": "study"}
-RESULTS = ["results: dimp_results.ndjson", "results: import_results.ndjson"]
-DIMP = ["dimp: Observation 001-of-001", "dimp: Patient 001-of-001", "results: dimp_results.ndjson"]
+MAPPING = "mapping: which pseudonym stands for which original"
+RESULTS = [MAPPING, "results: dimp_results.ndjson", "results: import_results.ndjson"]
+DIMP = ["dimp: Observation 001-of-001", "dimp: Patient 001-of-001", MAPPING, "results: dimp_results.ndjson"]
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +86,13 @@ def test_shards_are_made_for_the_files_that_need_them(folder: Path) -> None:
     assert jobs == [
         "dimp: Observation 001-of-002",
         "dimp: Observation 002-of-002",
+        MAPPING,
         "results: dimp_results.ndjson",
         "split: Observation 001-of-002",
         "split: Observation 002-of-002",
     ]
     assert result_of(folder) == before
-    assert succeed(folder, config=CONFIG) == ["results: dimp_results.ndjson"]
+    assert succeed(folder, config=CONFIG) == [MAPPING, "results: dimp_results.ndjson"]
 
 
 def test_settings_run_what_they_concern(folder: Path) -> None:

@@ -59,8 +59,10 @@ def test_files(job: Path) -> None:
         "import",
         "import_results.json",
         "import_results.ndjson",
+        "gather",
         "inventory",
         "logs",
+        "mappings",
         "report",
         "split",
         "status.json",
@@ -93,7 +95,7 @@ def test_the_import_passes_bytes_through(job: Path) -> None:
 
 
 def test_who_may_read(job: Path) -> None:
-    for zone in ("inventory", "import", "split"):
+    for zone in ("inventory", "import", "split", "gather", "mappings"):
         for folder, _, files in os.walk(job / zone):
             assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700, folder
             for name in files:

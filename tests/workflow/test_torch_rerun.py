@@ -23,7 +23,7 @@ from workflow.extractions import (
     status_address,
 )
 
-RESULTS = ["results: dimp_results.ndjson", "results: import_results.ndjson"]
+RESULTS = ["mapping", "results: dimp_results.ndjson", "results: import_results.ndjson"]
 
 
 class Study:
@@ -96,16 +96,16 @@ def test_a_changed_rule_set_runs_dimp_only(study: Study) -> None:
     fetched = study.fetched
     with open(study.folder / "rules.yaml", "a", encoding="utf-8") as rules:
         rules.write("# a word more\n")
-    assert study.run() == ["dimp", "results: dimp_results.ndjson"]
+    assert study.run() == ["dimp", "mapping", "results: dimp_results.ndjson"]
     assert study.fetched == fetched
 
 
 def test_shards_change_the_work_and_not_the_bytes(study: Study) -> None:
     before, fetched = result(study.folder), study.fetched
-    assert study.run(shard_mb=0.03) == ["dimp", "results: dimp_results.ndjson", "split"]
+    assert study.run(shard_mb=0.03) == ["dimp", "mapping", "results: dimp_results.ndjson", "split"]
     assert max(len([*folder.glob("*-of-*.ndjson")]) for folder in (study.job / "split").iterdir()) > 2
     assert (result(study.folder), study.fetched) == (before, fetched)
-    assert study.run() == ["results: dimp_results.ndjson"]
+    assert study.run() == ["mapping", "results: dimp_results.ndjson"]
 
 
 def test_without_kept_shards_the_downloads_go_and_come_again_when_needed(study: Study) -> None:

@@ -19,6 +19,8 @@ from dimpflow.layout import JobFolder
 from dimpflow.lint import brief, lint
 from dimpflow.lint.pseudonyms import identifier_needed
 from dimpflow.plan import fetched_shards, plan_units, shard_name, shard_names
+from dimpflow.pseudonym_settings import SERVICES
+from dimpflow.pseudonyms.plan import prefixes_of, pseudonymizes
 from dimpflow.ruleset.load import load_rule_set, read_document
 from dimpflow.service_rules import (
     digest_of,
@@ -56,16 +58,14 @@ def look_for_sources():
     if LINTING:
         sizes = {"small": 1, "large": SETTINGS.shard_bytes + 1}
         return Found(tuple(Source(name, Path(name), sizes[name], "", False) for name in sizes), ())
-    if FETCHED:  # known only when they are here
-        return Found((), ())
-    return find_sources(SETTINGS.inputs.paths)
+    return find_sources(SETTINGS.inputs.paths) if isinstance(SETTINGS.inputs, LocalFiles) else Found((), ())
 
 
 def look_at_rule_set():
     """What makes the dimp jobs run again: the content of the rule set, and its key by a fingerprint that gives nothing
     away. A rule set that has moved, with the same content, changes nothing."""
     if LINTING:
-        return {"sha256": "", "key": ""}
+        return {"sha256": "", "key": "", "pseudonyms": True}
     if SETTINGS.server:
         return look_at_service_rules()
     rule_set = load_rule_set(SETTINGS.rules, os.environ, SETTINGS.options)
@@ -79,7 +79,25 @@ def look_at_rule_set():
         "sha256": rule_set.sha256,
         "key": fingerprint(rule_set.parameters.secrets()),
         "identifier": identifier_needed(rule_set),
+        "pseudonyms": makes_pseudonyms(rule_set),
+        "domains": (
+            [
+                name
+                for name in prefixes_of(rule_set)
+                if name and SETTINGS.pseudonyms.of(name).source in SERVICES
+            ]
+            if SETTINGS.pseudonym_server
+            else []
+        ),
     }
+
+
+def makes_pseudonyms(rule_set):
+    """Whether there is a mapping to make; that it can say what stands in the result shows before any job runs."""
+    if not (SETTINGS.pseudonyms.keep and pseudonymizes(rule_set)):
+        return False
+    prefixes_of(rule_set)
+    return True
 
 
 def look_at_service_rules():
@@ -146,18 +164,22 @@ try:
     # Snakemake writes `config` into the script of every job, and a password may be in it. Nothing needs it from here on.
     config.clear()
     check_jobs_dir()
-    FETCHED = not isinstance(SETTINGS.inputs, LocalFiles)
+    # of files that come from a server, or are made by `sample`, the sizes are known only when they are here
+    FETCHED = bool(SETTINGS.sample) or not isinstance(SETTINGS.inputs, LocalFiles)
     FOUND = look_for_sources()
     for note in (*SETTINGS.notes, *FOUND.left_out):
         tell(note)
     RULE_SET = look_at_rule_set() if SETTINGS.dimp else None
     PACKING = look_at_packing() if SETTINGS.dimp else None
     ORDER = look_at_crtdl()
+    # whether there is a mapping, and whether it must be there before the first pseudonym is used
+    MAPS = bool(RULE_SET and RULE_SET.get("pseudonyms"))
+    GATHERS = MAPS and SETTINGS.pseudonyms.gathers
 except DimpflowError as error:
     stop(error)
 
-SOURCES = {source.name: source for source in FOUND.sources}
-UNITS = plan_units(FOUND.sources, SETTINGS.shard_bytes)
+SOURCES = {} if FETCHED else {source.name: source for source in FOUND.sources}
+UNITS = plan_units(tuple(SOURCES.values()), SETTINGS.shard_bytes)
 UNIT_OF = {source: unit for unit in UNITS for source in unit.sources}
 # Every source with the names of its shards, in the order of the results; of files that are fetched see plan().
 SHARDS = {source: shard_names(UNIT_OF[source].shards) for source in SOURCES}
@@ -202,6 +224,10 @@ def shards(step, sources, shard):
 
 def facts(step, sources, shard):
     return [str(FOLDER.facts(step, source, shard)) for source in sources]
+
+
+def pairs(sources, shard):
+    return [str(FOLDER.pairs(source, shard)) for source in sources]
 
 
 def passing(paths, group):
@@ -262,7 +288,12 @@ def data_of_user(wildcards):
     """Input function: all sources. A function, since Snakemake would take braces in a path for wildcards."""
     if FETCHED:
         return [str(FOLDER.download(file)) for file in fetched_files()]
-    return [str(source.path) for source in SOURCES.values()]
+    return user_files(wildcards)
+
+
+def user_files(wildcards):
+    """Input function: the sources where the user has them."""
+    return [str(source.path) for source in FOUND.sources]
 
 
 def places_of(group):
@@ -291,9 +322,7 @@ def fetched_data(wildcards):
 
 def seen():
     """Changes with every file that comes, goes, or is written or touched, also if an older one takes its place."""
-    facts = sorted(
-        (source.name, source.size, os.stat(source.path).st_mtime_ns) for source in SOURCES.values()
-    )
+    facts = sorted((source.name, source.size, os.stat(source.path).st_mtime_ns) for source in FOUND.sources)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
@@ -305,6 +334,52 @@ def inventory_of(group):
         return str(FOLDER.side_file(group.name or wildcards.source))
 
     return side_file
+
+
+def mapping_units():
+    """The shards of each unit of work that is de-identified again when a pseudonym in it changes."""
+    shards = plan()
+    units = {
+        unit.name: [(source, shard_name(1, 1)) for source in unit.sources]
+        for unit in UNITS
+        if unit.name not in SOURCES
+    }
+    bucketed = {source for unit in units.values() for source, _ in unit}
+    lone = {
+        f"{source}.{name}": [(source, name)]
+        for source in shards
+        if source not in bucketed
+        for name in shards[source]
+    }
+    return {**units, **lone}
+
+
+def pairs_of(source, names):
+    """What the shards of a source hold of originals."""
+    return [pairs([source], name)[0] for name in names]
+
+
+def mapping_places(wildcards):
+    """Parameter function of the mapping."""
+    return untracked(
+        units=mapping_units(),
+        rules=SETTINGS.rules,
+        keeping=SETTINGS.keeping,
+        server=SETTINGS.pseudonym_server.as_params() if SETTINGS.pseudonym_server else None,
+    )
+
+
+def pseudonyms_of(group):
+    """Input function: what a dimp job needs of the mapping, if it must be there before."""
+
+    def files(wildcards):
+        if not GATHERS:
+            return []
+        checkpoints.mapping.get()
+        unit = group.name or f"{wildcards.source}.{wildcards.shard}"
+        return [str(FOLDER.slice(unit)), ancient(str(FOLDER.mapping("lookup.sqlite")))]
+
+    return files
 
 
 def after_inventory(wildcards):

@@ -26,6 +26,7 @@ def dimp_params():
         **common,
         "options": SETTINGS.options.as_params(),
         "security_labels": SETTINGS.security_labels,
+        **({} if SETTINGS.pseudonyms.is_default else {"pseudonyms": SETTINGS.pseudonyms.as_params()}),
     }
 
 
@@ -39,9 +40,11 @@ for group in GROUPS if SETTINGS.dimp else ():
             data=shards("split", group.sources[:1], group.shard),
             index=facts("split", group.sources[:1], group.shard),
             imported=imported(group.sources[:1]),
+            pseudonyms=pseudonyms_of(group),
         output:
             data=passing(shards("dimp", group.sources[:1], group.shard), group),
             counts=facts("dimp", group.sources[:1], group.shard),
+            pairs=pairs(group.sources[:1], group.shard) if MAPS and not GATHERS else [],
         log:
             record("logs", "dimp", group, "log"),
         benchmark:

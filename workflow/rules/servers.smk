@@ -1,6 +1,7 @@
 # What the rules of files that come from a server need: what is asked for, and which files there are.
 EXTRACTS = SETTINGS.torch is not None
 FETCHER = SETTINGS.torch or SETTINGS.web
+SAMPLED = [f"{source.name}.{'json' if source.document else 'ndjson'}" for source in FOUND.sources]
 if FETCHER and "downloads" not in workflow.global_resources:
     workflow.register_resource("downloads", FETCHER.downloads)
 
@@ -14,6 +15,8 @@ def crtdl_of_user(wildcards):
 
 def fetched_files():
     """Names of all files that are to be fetched; of TORCH's they are known after the extraction."""
+    if SETTINGS.sample:
+        return SAMPLED
     if isinstance(SETTINGS.inputs, WebFiles):
         return [web_file.file for web_file in SETTINGS.inputs.files]
     checkpoints.extract.get()

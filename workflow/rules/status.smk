@@ -12,14 +12,28 @@ from dimpflow import __version__
 from dimpflow.clients.access import open_session
 from dimpflow.clients.dimp_service import check_service
 from dimpflow.audit.status import new_facts, read_status
+from dimpflow.jobs.listing import read_job
+from dimpflow.steps.ask_service import check_domains
 
 KEEPER_WAIT = 15  # seconds
 keeper = None
 
 
+def runs_the_job():
+    """To give originals back is no run of the job: it leaves its status, and asks no service for its rules."""
+    return set(workflow.dag_settings.targets) != {"reidentify"}
+
+
 def start_keeper():
     """Make the job's folder and start the keeper. A run without anything to do and a dry-run do not come here."""
     global keeper
+    known = read_job(SETTINGS.job_dir)
+    if known and known.state == "deleting":
+        stop(
+            f"job: the deletion of {SETTINGS.job} was interrupted; finish it (python scripts/jobs.py delete {SETTINGS.job}), or give another name"
+        )
+    if known and known.state == "deleted":
+        tell(f"{SETTINGS.job} was deleted before; deleted.json keeps what is known of that run")
     try:
         SETTINGS.job_dir.mkdir(parents=True, exist_ok=True)
         for zone in (
@@ -28,6 +42,7 @@ def start_keeper():
             "inventory",
             "import",
             "split",
+            *(["gather", "mappings"] if MAPS else []),
         ):
             folder = SETTINGS.job_dir / zone
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -41,7 +56,7 @@ def start_keeper():
         fetched=(
             {
                 "extract": SETTINGS.torch is not None,
-                "files": [one.file for one in SETTINGS.inputs.files] if SETTINGS.web else [],
+                "files": [] if EXTRACTS else fetched_files(),
                 "shard_bytes": SETTINGS.shard_bytes,
             }
             if FETCHED
@@ -70,7 +85,7 @@ def start_keeper():
 
 def end_keeper(verdict):
     """Tell the keeper how it ended, and wait until it has written that."""
-    if keeper.stdin.closed:
+    if keeper is None or keeper.stdin.closed:
         return
     try:
         keeper.stdin.write(verdict.encode())
@@ -95,10 +110,21 @@ def ask_service():
         stop(error)
 
 
+def ask_pseudonym_service():
+    """Before the first shard: does the service know the domains that the rule set names?"""
+    try:
+        check_domains(SETTINGS.pseudonym_server, os.environ, RULE_SET["domains"])
+    except DimpflowError as error:
+        stop(error)
+
+
 onstart:
-    if SETTINGS.dimp and SETTINGS.server:
-        ask_service()
-    start_keeper()
+    if runs_the_job():
+        if SETTINGS.dimp and SETTINGS.server:
+            ask_service()
+        if GATHERS and SETTINGS.pseudonym_server:
+            ask_pseudonym_service()
+        start_keeper()
 
 
 onsuccess:
@@ -108,5 +134,5 @@ onsuccess:
 onerror:
     end_keeper("failed\n")
     # Snakemake says a lot about a failed job. What a person must know comes last, once more.
-    for error in (read_status(SETTINGS.job_dir) or {}).get("errors", ()):
+    for error in (runs_the_job() and read_status(SETTINGS.job_dir) or {}).get("errors", ()):
         logger.error(f"{SETTINGS.job} failed: {error}")

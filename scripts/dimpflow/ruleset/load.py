@@ -59,6 +59,14 @@ def reversed_rule_set(rule_set: RuleSet) -> RuleSet:
     return replace(rule_set, rules=rules)
 
 
+def load_unchanged(path: Path, environ: Mapping[str, str], options: Options, sha256: str) -> RuleSet:
+    """The rule set that the workflow started with. RuleSetError if it is another one now: all jobs of a run must apply the same."""
+    rule_set = load_rule_set(path, environ, options)
+    if rule_set.sha256 != sha256:
+        raise RuleSetError(f"{path} has changed while the workflow ran; run it again")
+    return rule_set
+
+
 def read_document(path: Path) -> tuple[dict[str, Any], str]:
     """The YAML document with every scalar as text, as the service's own reader sees it, and the file's SHA-256."""
     try:
