@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import observation, patient, read_lines, run_snakemake, succeed, write_lines
+from .conftest import KEY, observation, patient, read_lines, run_snakemake, succeed, write_lines
 
 SEQUENTIAL = {"pseudonyms": {"domains": [{"domain": "patient", "source": "sequential"}]}}
 
@@ -178,3 +178,34 @@ def test_a_sealed_mapping(tmp_path: Path, recipient: tuple[Path, Path]) -> None:
     succeed(tmp_path, config=config("study", tmp_path / "data", mappings={**mappings, "identity": str(key)}))
     later = [json.loads(line) for line in opened(sealed, recipient).splitlines()]
     assert [entry for entry in later if entry in first] == first and len(later) == 35
+
+
+def test_no_original_outside_the_zone_and_the_key_nowhere(tmp_path: Path) -> None:
+    people(tmp_path / "data", range(25))
+    succeed(tmp_path, config=config("study", tmp_path / "data"))
+    reason = {"reason": "a trial of the way back"}
+    back = run_snakemake(tmp_path, "reidentify", config=config("study", tmp_path / "data", reidentify=reason))
+    assert back.returncode == 0, back.stdout
+    assert (
+        run_snakemake(
+            tmp_path, "--report", "report.html", config=config("study", tmp_path / "data")
+        ).returncode
+        == 0
+    )
+    job = tmp_path / "jobs/study"
+    zone = {job / name for name in ("inventory", "import", "split", "gather", "mappings", "reidentified")}
+    zone |= {tmp_path / "data", job / "import_results.ndjson"}
+    seen = 0
+    for path in tmp_path.rglob("*"):
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        assert KEY.encode() not in content, path
+        if not zone & {path, *path.parents}:
+            seen += 1
+            assert not re.search(rb"pat-\d|Kanarie|M\xc3\xbcller", content), path
+        elif path.parts[-2] in ("mappings", "gather", "reidentified", "Patient", "slices"):
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert seen > 20
+    log = (job / "mappings/reidentifications.ndjson").read_text()
+    assert "a trial of the way back" in log and not re.search(r"pat-\d|PT_", log)
