@@ -3,7 +3,8 @@
     python scripts/deidentify.py --rules rules.yaml < patient.json
     python scripts/deidentify.py --rules rules.yaml --explain < patient.json
 
-Keys come from the environment, as in the workflow. Lines that are refused are named on standard error, with nothing of their
+Keys come from the environment, as in the workflow. A rule set that scrubs takes the terms from the Patient resources of the same
+input, and reads all of it first. Lines that are refused are named on standard error, with nothing of their
 content; the exit code is then 1, and 2 for a rule set that cannot be used.
 """
 
@@ -11,7 +12,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -21,6 +22,8 @@ from dimpflow.engine.tree.explain import table
 from dimpflow.errors import LineError, RuleSetError
 from dimpflow.ruleset.load import load_rule_set, reversed_rule_set
 from dimpflow.ruleset.options import Options
+from dimpflow.ruleset.rules import Scrub
+from dimpflow.scrub.gather import TermsGatherer
 
 HOME = Path(__file__).resolve().parents[1]
 
@@ -34,13 +37,19 @@ def main(
 ) -> int:
     """The exit code: 0, or 1 if something was refused, 2 if the rule set cannot be used."""
     chosen = _parser().parse_args(arguments)
+    gatherer = TermsGatherer()
     try:
-        machine = _engine(chosen, environ)
+        machine, scrubs = _engine(chosen, environ, gatherer)
     except RuleSetError as error:
         print(error, file=stderr)
         return 2
     refused = 0
-    for number, line in _resources(stdin):
+    lines: Iterable[tuple[int, bytes]] = _resources(stdin)
+    if scrubs:
+        lines = list(lines)
+        for _, line in lines:
+            gatherer.take(line)
+    for number, line in lines:
         try:
             if chosen.explain:
                 stdout.write(table(machine.explain(line)).encode())
@@ -86,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _engine(chosen: argparse.Namespace, environ: Mapping[str, str]) -> Engine:
+def _engine(
+    chosen: argparse.Namespace, environ: Mapping[str, str], gatherer: TermsGatherer
+) -> tuple[Engine, bool]:
+    """The engine, and whether its rules scrub."""
     own = (HOME / "config" / "rulesets") in chosen.rules.resolve().parents
     options = Options(
         strict=(chosen.mode or ("strict" if own else "compat")) == "strict",
@@ -97,7 +109,9 @@ def _engine(chosen: argparse.Namespace, environ: Mapping[str, str]) -> Engine:
     rules = load_rule_set(chosen.rules, environ, options)
     if chosen.decrypt:
         rules = reversed_rule_set(rules)
-    return Engine(rules, security_labels=not (chosen.no_labels or chosen.decrypt))
+    scrubs = any(isinstance(rule.method, Scrub) for rule in rules.rules)
+    labels = not (chosen.no_labels or chosen.decrypt)
+    return Engine(rules, security_labels=labels, terms=gatherer.terms), scrubs
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -57,6 +57,8 @@ def _embedded(
     from dimpflow.pseudonyms.sources import planned_pseudonyms
     from dimpflow.ruleset.load import load_unchanged
     from dimpflow.ruleset.options import Options
+    from dimpflow.ruleset.rules import scrubs
+    from dimpflow.scrub.terms_store import TermsStore
     from dimpflow.steps.dimp import deidentify_shard
 
     rule_set = load_unchanged(rules, os.environ, Options.from_params(cfg["options"]), cfg["rules_sha256"])
@@ -64,7 +66,10 @@ def _embedded(
     lookup = folder.mapping(LOOKUP) if plan.gathers else None
     source = planned_pseudonyms(plan, rule_set.parameters.hash_key, lookup)
     recorder = Recorder(source) if maps else None
-    engine = Engine(rule_set, pseudonyms=recorder or source, security_labels=cfg["security_labels"])
+    terms = TermsStore(folder.mapping("terms.jsonl")) if scrubs(rule_set) else None
+    engine = Engine(
+        rule_set, pseudonyms=recorder or source, terms=terms, security_labels=cfg["security_labels"]
+    )
     return partial(deidentify_shard, engine), recorder
 
 

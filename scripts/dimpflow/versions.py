@@ -12,6 +12,7 @@ OUTPUT_VERSION = {
     "inventory": 1,
     "import": 1,
     "split": 1,
+    "terms": 1,
     "gather": 1,
     "mapping": 1,
     "dimp": 2,

@@ -23,12 +23,13 @@ def deidentify(
     today: datetime.date,
     pseudonyms: Callable[[str, str], str],
     labels: bool = True,
+    terms: methods.Terms = lambda _: None,
 ) -> bytes:
     """The resource after the rules, as compact JSON; Refused if that is impossible, ValueError for bad rules."""
     loaded_rules, loaded_parameters = load_rules(rules), load_parameters(parameters)
     try:
         root = read_resource(resource)
-        _Run(root, loaded_rules, loaded_parameters, today, pseudonyms, labels).walk(root)
+        _Run(root, loaded_rules, loaded_parameters, today, pseudonyms, labels, terms).walk(root)
         writing.prune(root)
         return writing.write(root).encode()
     except RecursionError:
@@ -45,6 +46,7 @@ class _Run:
     today: datetime.date
     pseudonyms: Callable[[str, str], str]
     labels: bool
+    terms: methods.Terms
 
     def walk(self, resource: Node) -> set[str]:
         """All rules on a resource, then on those in it; the answer is what was done, in them as well."""
@@ -102,6 +104,8 @@ class _Run:
                 changed = methods.perturb(node, rule, self.parameters)
             case "generalize":
                 changed = methods.generalize(node, rule)
+            case "scrub":
+                return "redact" if methods.scrub(node, rule, self.terms) else None
             case _:
                 changed = methods.pseudonymize(node, rule, self.pseudonyms)
         return rule.method if changed else None

@@ -48,6 +48,8 @@ class Node:
     is_resource: bool = False
     original_id: str = ""
     """Of a resource: its id before any rule."""
+    original_owner: str = ""
+    """Of a resource: the id of the patient whose it is, before any rule; '' for none."""
 
     @property
     def is_primitive(self) -> bool:

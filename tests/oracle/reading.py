@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from . import table
+from . import references, table
 from .errors import NotStrict, Refused
 from .node import INTEGERS, Node, Value, decimal_value, normal_base64, to_json, whole_number
 from .table import Row
@@ -108,6 +108,7 @@ def _resource(content: dict[str, Json], name: str) -> Node:
     _read_members(node, {key: value for key, value in content.items() if key != "resourceType"})
     for child in node.named("id"):
         node.original_id = "" if child.value is None else str(child.value)
+    node.original_owner = node.original_id if kind == "Patient" else references.patient_in(node)
     return node
 
 

@@ -54,3 +54,14 @@ def _matched(reference: str) -> re.Match[str] | None:
         if match is not None:
             return match
     return None
+
+
+def patient_in(resource: Node) -> str:
+    """The id of the patient that a resource refers to as its own; '' for none."""
+    for name in ("patient", "subject", "beneficiary", "individual", "for", "candidate", "source", "target"):
+        for reference in resource.named(name):
+            for node in reference.named("reference") if reference.type_name == "Reference" else []:
+                match = _matched(str(node.value or "").strip())
+                if match and (match["prefix"].endswith("Patient/") or match["prefix"] == "urn:uuid:"):
+                    return match["id"]
+    return ""

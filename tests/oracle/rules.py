@@ -24,6 +24,7 @@ METHODS = frozenset(
         "perturb",
         "generalize",
         "pseudonymize",
+        "scrub",
     ]
 )
 _PATH = re.compile(r"^(?P<resourceType>[A-Z][a-zA-Z]*)?(\.)?(?P<expression>.*?)$")
@@ -67,6 +68,8 @@ class Rule:
     keep_others: bool
     domain: str | None
     domain_prefix: str
+    marker: str
+    keep_unknown: bool
 
     def applies_to(self, resource_type: str) -> bool:
         """Whether it runs on such resources; no inheritance is looked at (2.2)."""
@@ -148,6 +151,8 @@ def _load_rule(rule: dict[str, Any]) -> Rule:
         keep_others=_choice(rule, "otherValues", ("redact", "keep")) == "keep",
         domain=_text(rule, "domain") or _text(rule, "namespace"),
         domain_prefix=_text(rule, "domain-prefix") or _text(rule, "namespace-prefix") or "",
+        marker=_text(rule, "marker") or "***",
+        keep_unknown=_choice(rule, "unknown", ("redact", "keep")) == "keep",
     )
 
 

@@ -28,7 +28,16 @@ from workflow.extractions import (
 )
 from workflow.test_status import files_with
 
-IDENTIFYING = ("torch", "download", "inventory", "import", "split", "import_results.ndjson")
+IDENTIFYING = (
+    "torch",
+    "download",
+    "inventory",
+    "import",
+    "split",
+    "gather",
+    "mappings",
+    "import_results.ndjson",
+)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from dimpflow.plan import fetched_shards, plan_units, shard_name, shard_names
 from dimpflow.pseudonym_settings import SERVICES
 from dimpflow.pseudonyms.plan import prefixes_of, pseudonymizes
 from dimpflow.ruleset.load import load_rule_set, read_document
+from dimpflow.ruleset.rules import scrubs
 from dimpflow.service_rules import (
     digest_of,
     packing_for,
@@ -80,6 +81,7 @@ def look_at_rule_set():
         "key": fingerprint(rule_set.parameters.secrets()),
         "identifier": identifier_needed(rule_set),
         "pseudonyms": makes_pseudonyms(rule_set),
+        "scrubs": scrubs(rule_set),
         "domains": (
             [
                 name
@@ -175,6 +177,7 @@ try:
     # whether there is a mapping, and whether it must be there before the first pseudonym is used
     MAPS = bool(RULE_SET and RULE_SET.get("pseudonyms"))
     GATHERS = MAPS and SETTINGS.pseudonyms.gathers
+    SCRUBS = bool(RULE_SET and RULE_SET.get("scrubs"))
 except DimpflowError as error:
     stop(error)
 
@@ -352,6 +355,16 @@ def mapping_units():
         for name in shards[source]
     }
     return {**units, **lone}
+
+
+TERMS_FILE = str(FOLDER.mapping("terms.jsonl"))
+
+
+def sources_seen():
+    """Changes with the data of any source. (Of a bucket Snakemake sees one source only.)"""
+    checkpoints.inventory.get()
+    listed = read_facts(FOLDER.side_file("_all"))["sources"]
+    return hashlib.sha256(repr([(one["source"], one["sha256"]) for one in listed]).encode()).hexdigest()
 
 
 def pairs_of(source, names):

@@ -41,6 +41,7 @@ for group in GROUPS if SETTINGS.dimp else ():
             index=facts("split", group.sources[:1], group.shard),
             imported=imported(group.sources[:1]),
             pseudonyms=pseudonyms_of(group),
+            terms=TERMS_FILE if SCRUBS else [],
         output:
             data=passing(shards("dimp", group.sources[:1], group.shard), group),
             counts=facts("dimp", group.sources[:1], group.shard),

@@ -42,7 +42,8 @@ def start_keeper():
             "inventory",
             "import",
             "split",
-            *(["gather", "mappings"] if MAPS else []),
+            *(["gather"] if MAPS else []),
+            *(["mappings"] if MAPS or SCRUBS else []),
         ):
             folder = SETTINGS.job_dir / zone
             folder.mkdir(mode=0o700, exist_ok=True)

@@ -13,17 +13,18 @@ from dimpflow.engine.compiled.selection import Item, Selector
 from dimpflow.engine.kinds import Kinds, Walk
 from dimpflow.engine.labels import GONE, LEVEL, OWN, add_labels, outward
 from dimpflow.engine.methods import Tools
+from dimpflow.engine.methods.scrub import TermsSource
 from dimpflow.engine.refusals import check_utf8, refusal
 from dimpflow.engine.run_state import Counters, Subject
 from dimpflow.engine.tree.explain import Explained, explained
 from dimpflow.engine.tree.interpret import Interpreter
 from dimpflow.engine.tree.nodes import Node, read, write
-from dimpflow.errors import LineError
+from dimpflow.errors import LineError, RuleSetError
 from dimpflow.fhir.lenient import normalised, with_single_keys
 from dimpflow.fhir.table import Element
 from dimpflow.pseudonyms import Pseudonyms
 from dimpflow.pseudonyms.keyed import keyed_pseudonyms
-from dimpflow.ruleset.rules import METHOD_NAMES, RuleSet
+from dimpflow.ruleset.rules import METHOD_NAMES, RuleSet, Scrub
 
 _encode = msgspec.json.Encoder().encode
 _FAILURES = (LineError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -46,6 +47,7 @@ class _NeedsTree(Exception):
 class Engine:
     """A compiled rule set. Not thread-safe; one process, one engine.
 
+    terms: where the terms of a patient come from, for rules that scrub; RuleSetError if there are such rules and it is missing.
     only_tree: do without compiled walks (for tests: both ways give the same).
     """
 
@@ -56,13 +58,17 @@ class Engine:
         pseudonyms: Pseudonyms | None = None,
         security_labels: bool = True,
         only_tree: bool = False,
+        terms: TermsSource | None = None,
     ) -> None:
+        _need_terms(rule_set, terms)
         self._rules = rule_set.rules
         self._strict = rule_set.options.strict
         self._labels = security_labels
         self._only_tree = only_tree
-        self._tools = Tools(rule_set, pseudonyms or keyed_pseudonyms(rule_set.parameters.hash_key))
-        self._counters = Counters(len(rule_set.rules))
+        self._tools = Tools(
+            rule_set, pseudonyms or keyed_pseudonyms(rule_set.parameters.hash_key), terms or (lambda _: None)
+        )
+        self._counters = Counters(len(rule_set.rules), self._tools.unknown)
         self._subject = Subject(rule_set)
         self._interpreter = Interpreter(rule_set, self._tools, self._counters, self._subject, security_labels)
         selector = Selector(rule_set.rules)
@@ -107,6 +113,11 @@ class Engine:
                 found[kind.type] += kind.count
                 kind.count = 0
         return dict(sorted(found.items()))
+
+    def take_unknown(self) -> int:
+        """Texts since the last call that a rule should have scrubbed, but of which nobody knows whose they are."""
+        count, self._tools.unknown[0] = self._tools.unknown[0], 0
+        return count
 
     def explain(self, resource: bytes) -> list[Explained]:
         """Which rule took each element of a resource, in order of the elements. LineError as `deidentify`."""
@@ -265,6 +276,15 @@ class Engine:
         node, kind = self._checked_kinds.decode(bytes(raw))
         assert kind.walk is not None
         kind.walk(node)
+
+
+def _need_terms(rule_set: RuleSet, terms: TermsSource | None) -> None:
+    scrubbing = next((rule for rule in rule_set.rules if isinstance(rule.method, Scrub)), None)
+    if scrubbing and terms is None:
+        raise RuleSetError(
+            f"{rule_set.path}: {scrubbing.title}: scrub needs the terms of all patients, which the workflow gathers before; "
+            "run the workflow, or use redact in its place"
+        )
 
 
 def _all_levels(operations: int) -> int:

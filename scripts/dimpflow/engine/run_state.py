@@ -1,6 +1,7 @@
 """What walks write down while they run: counts per rule, and whose resource it is."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from msgspec import UNSET
@@ -8,7 +9,7 @@ from msgspec import UNSET
 from dimpflow.engine.methods.references import id_in
 from dimpflow.fhir.model import Node
 from dimpflow.fhir.table import elements
-from dimpflow.ruleset.rules import DateShift, Encrypt, Perturb, Pseudonymize, Remove, RuleSet
+from dimpflow.ruleset.rules import DateShift, Encrypt, Perturb, Pseudonymize, Remove, RuleSet, Scrub
 
 _PATIENT_ELEMENTS = (
     "patient",
@@ -28,7 +29,8 @@ Saved = tuple[Any, ...]
 class Subject:
     """The resource that is being processed, for methods that depend on more than a value.
 
-    id: its id as it came; identity: type and id, for seeds; patient: whose it is (strict date shift); depth: 0 for the
+    id: its id as it came; identity: type and id, for seeds; patient: whose it is (strict date shift); owner: the
+    patient whose it is, '' for none (scrub); depth: 0 for the
     outermost resource. A rule that shifts dates sees the outermost id as the rules before it left it: `root_old` until the
     rule with the index `root_rule` has run, `root_new` from then on; compiled walks write both.
     """
@@ -39,10 +41,12 @@ class Subject:
         shifts = any(isinstance(m, DateShift) for m in methods) and parameters.shift_offset is None
         self.needs_root = shifts and not strict and not parameters.shift_prefix
         self._needs_patient = shifts and strict
+        self._needs_owner = any(isinstance(m, Scrub) for m in methods)
         self._needs_identity = any(isinstance(m, Encrypt | Perturb) for m in methods)
         self.needed = (
             self.needs_root
             or self._needs_patient
+            or self._needs_owner
             or self._needs_identity
             or any(isinstance(m, Remove) for m in methods)
             or any(isinstance(m, Pseudonymize) and m.value_from for m in methods)
@@ -51,6 +55,7 @@ class Subject:
         self.id: str | None = None
         self.identity = ""
         self.patient = ""
+        self.owner = ""
         self.root_old: Any = UNSET
         self.root_new: Any = UNSET
         self.root_rule = -1
@@ -65,21 +70,24 @@ class Subject:
             self.identity = f"{type_}/{id_ or ''}"
         if self._needs_patient:
             self.patient = self.patient_of(node, type_)
+        if self._needs_owner:
+            self.owner = self.owner_of(node, type_)
 
     def enter(self, node: Node, type_: str, *, contained: bool) -> Saved:
         """At the beginning of a nested resource; gives what `leave` wants."""
-        saved = (self.depth, self.id, self.identity, self.patient)
+        saved = (self.depth, self.id, self.identity, self.patient, self.owner)
         self.depth += 1
         id_ = self.id = None if node.id is UNSET else node.id.strip()
         own = f"{type_}/{id_ or ''}"
         self.identity = f"{self.identity}#{own}" if contained else own
         if not contained:
             self.patient = self.patient_of(node, type_)
+            self.owner = self.owner_of(node, type_)
         return saved
 
     def leave(self, saved: Saved) -> None:
         """At the end of a resource."""
-        self.depth, self.id, self.identity, self.patient = saved
+        self.depth, self.id, self.identity, self.patient, self.owner = saved
 
     def prefix(self, level: int, rule: int) -> Callable[[], str]:
         """The outermost id as a rule sees it that belongs to the resource `level` levels out."""
@@ -99,30 +107,53 @@ class Subject:
     def the_patient(self) -> str:
         return self.patient
 
+    def the_owner(self) -> str:
+        return self.owner
+
+    def owner_of(self, node: Node, type_: str) -> str:
+        """The id of the patient whose resource it is; '' for none, as of an Organization."""
+        return _owner(node, type_) if self._needs_owner else ""
+
     def patient_of(self, node: Node, type_: str) -> str:
         """The id of the patient that a resource belongs to, else its own; '' where there is neither."""
         if not self._needs_patient:
             return ""
-        if type_ != "Patient":
-            references = {e.name: e for e in elements(type_) if e.type == "Reference"}
-            for name in _PATIENT_ELEMENTS:
-                element = references.get(name)
-                value = UNSET if element is None else getattr(node, element.attr)
-                for reference in value if isinstance(value, list) else [value]:
-                    text = UNSET if reference is UNSET else reference.reference
-                    found = "" if text is UNSET else id_in(text.strip(), "Patient")
-                    if found:
-                        return found
+        own = "" if node.id is UNSET else str(node.id.strip())
+        return _owner(node, type_) or own
+
+
+@cache
+def _about_patients(type_: str) -> list[str]:
+    """The attributes of a resource type that may refer to the patient, the surest first."""
+    references = {e.name: e.attr for e in elements(type_) if e.type == "Reference"}
+    return [references[name] for name in _PATIENT_ELEMENTS if name in references]
+
+
+def _owner(node: Node, type_: str) -> str:
+    """The id of the patient that a resource is, or refers to as its own; '' for none."""
+    if type_ == "Patient":
         return "" if node.id is UNSET else str(node.id.strip())
+    for attribute in _about_patients(type_):
+        value = getattr(node, attribute)
+        for reference in value if isinstance(value, list) else [value]:
+            text = UNSET if reference is UNSET else reference.reference
+            found = "" if text is UNSET else id_in(text.strip(), "Patient")
+            if found:
+                return found
+    return ""
 
 
 class Counters:
-    """Per rule: nodes that it selected and took, values that it worked on, and nodes that count as both."""
+    """Per rule: nodes that it selected and took, values that it worked on, and nodes that count as both.
 
-    def __init__(self, rules: int) -> None:
+    unknown: of all rules, texts of which nobody knows whose they are (scrub); one number, counted there.
+    """
+
+    def __init__(self, rules: int, unknown: list[int]) -> None:
         self.matched = [0] * rules
         self.changed = [0] * rules
         self.both = [0] * rules
+        self.unknown = unknown
 
     def take(self, rule: int) -> tuple[int, int]:
         """(matched, changed) since the last call."""
@@ -133,7 +164,7 @@ class Counters:
 
     def forget(self, again: Callable[[], None]) -> None:
         """Take back what a resource added before it failed, by doing the same once more."""
-        lists = (self.matched, self.changed, self.both)
+        lists = (self.matched, self.changed, self.both, self.unknown)
         totals = [list(counts) for counts in lists]
         for counts in lists:
             counts[:] = [0] * len(counts)

@@ -9,7 +9,7 @@ from dimpflow.ruleset.rules import Rule
 
 Level = Literal["error", "warning", "note"]
 Code = Literal[
-    "incomplete", "keeps-identifier", "key-in-file", "missing-key", "never-matches", "no-domain", "no-op-setting", "not-loaded",
+    "incomplete", "keeps-identifier", "key-in-file", "known-terms", "missing-key", "never-matches", "no-domain", "no-op-setting", "not-loaded",
     "same-path", "shadowed", "short-hash", "short-key", "slow", "stays-in-clear", "undecidable-true", "union-by-value",
 ]  # fmt: skip
 

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from dimpflow.engine.compiled.selection import Arrival
 from dimpflow.engine.methods.place import DATES
+from dimpflow.engine.methods.scrub import TEXTS
 from dimpflow.fhir.table import Element
 from dimpflow.lint.identifying import EXTENSION, kind_of
 from dimpflow.lint.survey import TYPES, Rules, State, Survey
-from dimpflow.ruleset.rules import DateShift, Keep, Perturb
+from dimpflow.ruleset.rules import DateShift, Keep, Perturb, Scrub
 
 
 class Leaf(NamedTuple):
@@ -118,6 +119,8 @@ class Leaves:
         method = self.survey.walks.method(arrival)
         if isinstance(method, DateShift):
             return element.type not in DATES
+        if isinstance(method, Scrub):
+            return element.type not in TEXTS
         return isinstance(method, Perturb)
 
     def _unless(self, leaf: _Node, element: Element) -> frozenset[int]:

@@ -6,14 +6,14 @@ from typing import Any
 
 from dimpflow.lint.findings import Finding, of_rule
 from dimpflow.ruleset.methods import SETTINGS, SHORTEST_HASH, is_null, unknown_settings
-from dimpflow.ruleset.rules import CryptoHash, DateShift, Pseudonymize, Rule, RuleSet
+from dimpflow.ruleset.rules import CryptoHash, DateShift, Pseudonymize, Rule, RuleSet, Scrub
 
 _OFFSET = "dateShiftFixedOffsetInDays"
 _LONGEST_HASH = 64
 
 
 def weak_settings(rule: Rule) -> Iterator[Finding]:
-    """A hash cut too short, a pseudonym without a domain."""
+    """A hash cut too short, a pseudonym without a domain, texts that are only scrubbed."""
     match rule.method:
         case CryptoHash(truncate=int(length)) if length < SHORTEST_HASH:
             yield of_rule(
@@ -31,6 +31,23 @@ def weak_settings(rule: Rule) -> Iterator[Finding]:
                 "without a domain all values share one, and in references it is taken from the data",
                 "domain: a name for what these values are, for example record-number",
             )
+        case Scrub(unknown=unknown):
+            yield of_rule(
+                "note",
+                rule,
+                "known-terms",
+                "scrub removes the known terms of the patient and is no proof of anonymity: whom else a text names, and what it "
+                "tells, stays",
+                "redact, unless those who get the texts may read them",
+            )
+            if unknown == "keep":
+                yield of_rule(
+                    "warning",
+                    rule,
+                    "known-terms",
+                    "unknown: keep leaves each text as it is of which it is not known whose it is",
+                    "leave it out: such texts are then redacted",
+                )
 
 
 def idle_settings(rule_set: RuleSet, document: Mapping[str, Any]) -> Iterator[Finding]:

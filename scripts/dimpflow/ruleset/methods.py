@@ -25,6 +25,7 @@ from dimpflow.ruleset.rules import (
     Pseudonymize,
     Redact,
     Remove,
+    Scrub,
     Substitute,
 )
 
@@ -41,6 +42,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "pseudonymize": (
         "domain", "namespace", "domain-prefix", "namespace-prefix", "prefix", "valueFrom", "entici",
     ),
+    "scrub": ("marker", "unknown"),
 }  # fmt: skip
 """Methods in lower case, with the settings that each reads."""
 
@@ -54,6 +56,8 @@ SHORTEST_HASH = 16
 """Hexadecimal characters (64 bits) under which different ids may well get one hash; strict mode refuses less."""
 
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_MARKER = re.compile(r"(?!.*--)[^\s<>&\"'-]([^<>&\"']*[^\s<>&\"'-])?")
+"""A marker stands in XHTML, in its attributes and comments, too, and may be all of a text."""
 _NUMBER = re.compile(r"\d+(\.\d+)?([eE][+-]?\d{1,2})?", re.ASCII)
 
 
@@ -86,6 +90,8 @@ def method_of(rule: Mapping[str, Any], options: Options) -> Method:
             return _perturb(rule)
         case "generalize":
             return _generalize(rule)
+        case "scrub":
+            return _scrub(rule)
     return _pseudonymize(rule, options)
 
 
@@ -195,3 +201,15 @@ def _pseudonymize(rule: Mapping[str, Any], options: Options) -> Pseudonymize:
         raise RuleSetError("domain is missing; strict mode takes none from the data")
     prefix = text_of(rule, "domain-prefix", "namespace-prefix")
     return Pseudonymize(domain, prefix, text_of(rule, "prefix"), "Resource.id" if value_from else "")
+
+
+def _scrub(rule: Mapping[str, Any]) -> Scrub:
+    marker = text_of(rule, "marker") or Scrub().marker
+    if not (marker.isprintable() and _MARKER.fullmatch(marker)):
+        raise RuleSetError(
+            "marker: expected printable text without <, >, &, quotes and --, and without blanks or - at its ends"
+        )
+    unknown = text_of(rule, "unknown").strip().lower() or "redact"
+    if unknown not in ("redact", "keep"):
+        raise RuleSetError("unknown: expected redact or keep")
+    return Scrub(marker, "keep" if unknown == "keep" else "redact")

@@ -87,6 +87,16 @@ class Pseudonymize:
     value_from: Literal["", "Resource.id"] = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Scrub:
+    """Replace the terms that identify the patient in a text, and nothing else of it. marker: what is put in their place;
+    unknown: what happens to a text of which nobody knows whose it is. Ours, not the FHIR Pseudonymizer's.
+    """
+
+    marker: str = "***"
+    unknown: Literal["redact", "keep"] = "redact"
+
+
 Method = (
     Keep
     | Redact
@@ -99,6 +109,7 @@ Method = (
     | Perturb
     | Generalize
     | Pseudonymize
+    | Scrub
 )
 
 METHOD_NAMES: Mapping[type, str] = {
@@ -113,9 +124,10 @@ METHOD_NAMES: Mapping[type, str] = {
     Perturb: "perturb",
     Generalize: "generalize",
     Pseudonymize: "pseudonymize",
+    Scrub: "scrub",
 }
 
-VALUE_METHODS = (CryptoHash, Encrypt, Decrypt, DateShift, Perturb, Generalize, Pseudonymize)
+VALUE_METHODS = (CryptoHash, Encrypt, Decrypt, DateShift, Perturb, Generalize, Pseudonymize, Scrub)
 """Methods that transform a value; in strict mode they leave what stands beside it to the rules that follow."""
 
 NOT_DOMAIN_RESOURCES = frozenset(("Bundle", "Binary", "Parameters"))
@@ -181,3 +193,8 @@ class RuleSet:
     parameters: Parameters = field(repr=False)
     options: Options = field(default_factory=Options)
     warnings: tuple[str, ...] = ()
+
+
+def scrubs(rule_set: RuleSet) -> bool:
+    """Whether a rule set needs to know what identifies each patient."""
+    return any(isinstance(rule.method, Scrub) for rule in rule_set.rules)

@@ -21,7 +21,10 @@ class Gatherer:
 
     def __init__(self, rule_set: RuleSet) -> None:
         self._recorder = Recorder(keyed_pseudonyms(rule_set.parameters.hash_key))
-        self._engine = Engine(rule_set, pseudonyms=self._recorder, security_labels=False)
+        # texts are not scrubbed here: what comes out goes nowhere
+        self._engine = Engine(
+            rule_set, pseudonyms=self._recorder, security_labels=False, terms=lambda patient: None
+        )
 
     def gather(self, shard: Path, index: Path, out: Path) -> None:
         """Writes the pairs of a shard, and of those before it: the engine does not ask again for what it knows. Lines that the rules

@@ -111,7 +111,7 @@ class Compiler:
             prefix = subject.the_patient
         else:
             prefix = subject.prefix(-(taken.rank // OUTER), taken.rule)
-        return Context(prefix, subject.the_identity, subject.the_id)
+        return Context(prefix, subject.the_identity, subject.the_id, subject.the_owner)
 
     # ---- predicates --------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from dimpflow.engine.methods.place import DATES, Place
 from dimpflow.engine.methods.pseudonymize import pseudonymize
 from dimpflow.engine.methods.redact import clear, redaction, spares
 from dimpflow.engine.methods.references import References
+from dimpflow.engine.methods.scrub import TermsSource, scrub
 from dimpflow.engine.methods.substitute import substitution
 from dimpflow.keys import KeyedHash
 from dimpflow.pseudonyms import Pseudonyms
@@ -44,6 +45,7 @@ from dimpflow.ruleset.rules import (
     Redact,
     Remove,
     RuleSet,
+    Scrub,
     Substitute,
 )
 
@@ -59,6 +61,7 @@ BITS: dict[type, int] = {
     Substitute: SUBSTITUTE,
     Generalize: GENERALIZE,
     Pseudonymize: PSEUDONYMIZE,
+    Scrub: REDACT,
 }
 """What each method records; `keep` and `decrypt` record nothing."""
 
@@ -66,11 +69,12 @@ BITS: dict[type, int] = {
 @dataclass(frozen=True, slots=True)
 class Context:
     """What operations ask about the resource that they work in. prefix: of the date shift; identity: of the resource; subject:
-    its id as it came, None for none."""
+    its id as it came, None for none; owner: the id of the patient whose it is, '' for none."""
 
     prefix: Callable[[], str]
     identity: Callable[[], str]
     subject: Callable[[], str | None]
+    owner: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,18 @@ class Work:
 
 
 class Tools:
-    """What operations need of a rule set, and the memories that they share. pseudonyms: where pseudonyms come from."""
+    """What operations need of a rule set, and the memories that they share. pseudonyms: where pseudonyms come from; terms: where
+    those of a patient come from."""
 
-    def __init__(self, rule_set: RuleSet, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, rule_set: RuleSet, pseudonyms: Pseudonyms, terms: TermsSource = lambda _: None
+    ) -> None:
         self.parameters = rule_set.parameters
         self.options = rule_set.options
         self.strict = rule_set.options.strict
         self.pseudonyms = pseudonyms
+        self.terms = terms
+        self.unknown = [0]
         self.references = References(self.strict)
         self._digests: dict[int | None, Digests] = {}
 
@@ -153,6 +162,9 @@ def work_of(method: Method, place: Place, tools: Tools, context: Context) -> Wor
             return Work(Cache(direct).__getitem__, GENERALIZE)
         case Generalize():
             return Work(generalize(method, place, strict=tools.strict), GENERALIZE, item=True)
+        case Scrub():
+            found = scrub(method, place, tools.terms, context.owner, tools.unknown)
+            return Work(found, paired=True) if found else None
         case Pseudonymize(value_from="Resource.id"):
             return Work(_of_subject(method, place, tools, context), PSEUDONYMIZE)
         case Pseudonymize():

@@ -43,7 +43,7 @@ class Interpreter:
         self.labels = labels
         self._works: dict[tuple[int, Place], Work | None] = {}
         self._operations: dict[int, int] = {}
-        self._subjects: dict[int, tuple[str | None, str, str]] = {}
+        self._subjects: dict[int, tuple[str | None, str, str, str]] = {}
         self._root: Node
         self._nearest: Node
         self.removed = False
@@ -186,25 +186,30 @@ class Interpreter:
 
     def _context(self, index: int) -> Context:
         prefix = self._patient if self.tools.strict else self._current_root_id
-        return Context(prefix, self._identity, self._id)
+        return Context(prefix, self._identity, self._id, self._owner)
 
-    def _about(self, resource: Node) -> tuple[str | None, str, str]:
-        """Id, identity and patient of a resource, as they came."""
+    def _about(self, resource: Node) -> tuple[str | None, str, str, str]:
+        """Id, identity, patient and owner of a resource, as they came."""
         known = self._subjects.get(id(resource))
         if known is not None:
             return known
         subject = self.subject
         if resource is self._root or resource.parent is None:
-            found = subject.id, subject.identity, subject.patient
+            found = subject.id, subject.identity, subject.patient, subject.owner
         else:
             container = self._about(resource.parent.resource)
             typed = resource.origin
             id_ = None if typed.id is UNSET else typed.id.strip()
             own = f"{resource.key}/{id_ or ''}"
             if resource.contained:
-                found = id_, f"{container[1]}#{own}", container[2]
+                found = id_, f"{container[1]}#{own}", container[2], container[3]
             else:
-                found = id_, own, subject.patient_of(typed, resource.key)
+                found = (
+                    id_,
+                    own,
+                    subject.patient_of(typed, resource.key),
+                    subject.owner_of(typed, resource.key),
+                )
         self._subjects[id(resource)] = found
         return found
 
@@ -216,6 +221,9 @@ class Interpreter:
 
     def _patient(self) -> str:
         return self._about(self._nearest)[2]
+
+    def _owner(self) -> str:
+        return self._about(self._nearest)[3]
 
     def _current_root_id(self) -> str:
         """The id of the outermost resource as it is now; below a compiled walk the rules for it have all run."""
