@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimpflow.scrub.automaton import Automaton
+from dimpflow.scrub.spellings import fold
 from dimpflow.scrub.terms import Terms, terms_of
 
 PATIENT: dict[str, Any] = {
@@ -154,8 +155,9 @@ def test_without_terms_any_text_is_the_same(text: str) -> None:
 
 
 LETTERS = st.sampled_from("abdegimnoprstuäöüßëÄÖÜ")
+# A name of a single folded letter (Ss, Äë) is found without endings only.
 NAMES = st.text(LETTERS, min_size=2, max_size=14).filter(
-    lambda name: name.lower() not in ("am", "an", "im", "de", "da", "do", "te")
+    lambda name: name.lower() not in ("am", "an", "im", "de", "da", "do", "te") and len(fold(name)) > 1
 )
 
 
@@ -199,7 +201,7 @@ def test_xhtml_that_is_well_formed_stays_so(inner: str) -> None:
 
 
 def test_long_texts_take_time_by_their_length() -> None:
-    """Steps are counted, not seconds: a repeated beginning of a term is not tried again for each character."""
+    """Repeated beginnings of terms come back as they were, however long they are."""
     automaton = Automaton(Terms(codes={"a" * 500 + "b"}, runs={"a" * 400 + "c"}, phones={"1" * 30 + "2"}))
     text = "a" * 100_000 + " " + "1" * 100_000 + " " + "<a " * 50_000 + "<!--" * 20_000 + "&a" * 50_000
     assert automaton.scrub(text, xhtml=True) == text

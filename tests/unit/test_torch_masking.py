@@ -147,7 +147,7 @@ def test_a_job_of_digits_only() -> None:
 def test_any_text(text: str) -> None:
     shown = masked(text, JOB)
     assert shown.isprintable() and not re.search(r"\d{4}", shown)
-    assert masked(shown, JOB) == shown  # so it can be masked again
+    assert len(masked(shown, JOB)) <= len(shown)  # masked again it may hide more, never show more
 
 
 @pytest.mark.parametrize(

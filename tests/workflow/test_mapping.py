@@ -86,7 +86,7 @@ def test_small_files_that_share_a_job(tmp_path: Path) -> None:
     for n in (3, 11, 19):
         changed = [{**patient(k), "gender": "other"} for k in range(n * 3, n * 3 + 3)]
         write_lines(tmp_path / "data" / f"p{n:02}.ndjson", changed)
-        succeed(tmp_path, config=config("study", tmp_path / "data"))
+    succeed(tmp_path, config=config("study", tmp_path / "data"))
     text = (tmp_path / "jobs/study/dimp_results.ndjson").read_text()
     assert text.count('"gender":"other"') == 9 and text.count("\n") == 63
     imported = (tmp_path / "jobs/study/import_results.ndjson").read_text()

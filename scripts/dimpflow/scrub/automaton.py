@@ -2,8 +2,8 @@
 
 The text is folded word by word (one memory serves all patients), its words are looked up in a set, and what may be divided is
 searched for in the folded words written together. That search is Python's own (`str.find`: two-way, no backtracking). Measured on
-300 patients with some 20 terms: ready in 5 us, where an Aho-Corasick automaton takes 150 and a compiled alternation 320, as much as
-the texts of a patient do together; searching takes the same time with all three.
+100 patients: ready in 5 us, where an Aho-Corasick automaton takes 150 and a compiled alternation 320; one text takes 16 us in all,
+where searching alone takes 21 and 13.
 """
 
 from bisect import bisect_left, bisect_right

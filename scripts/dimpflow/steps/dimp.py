@@ -1,5 +1,6 @@
 """dimp: one shard, de-identified by the embedded engine; for every line in, one line out, in the same order."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from dimpflow.errors import InputError, LineError
 from dimpflow.ndjson import read_errors, write_json
 from dimpflow.steps.refused import refusal, set_aside
 from dimpflow.steps.whole_lines import whole_lines
+
+log = logging.getLogger(__name__)
 
 _BATCH = 64
 """Lines that are written at once: larger batches fall out of the processor's caches, smaller ones cost calls."""
@@ -41,6 +44,7 @@ def deidentify_shard(
     run = _ShardRun(engine)
     engine.take_counts()
     engine.take_resources()
+    engine.take_unknown()
     rejected.unlink(missing_ok=True)
     with AtomicFile(out) as target:
         for lines in _batches(whole_lines(shard, facts["chunks"])):
@@ -63,6 +67,12 @@ def deidentify_shard(
         "resources": engine.take_resources(),
         "rules": [count._asdict() for count in engine.take_counts()],
     }
+    if unknown := engine.take_unknown():
+        content["unknown_texts"] = unknown
+        log.warning(
+            "%d texts were not scrubbed but removed (or kept, if a rule says so): nobody knows whose they are",
+            unknown,
+        )
     write_json(counts, content, durable=False)
 
 
