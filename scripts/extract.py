@@ -30,7 +30,7 @@ def order_of(job: str, crtdl: Path | None, rules: CrtdlRules, cfg: Mapping[str, 
         return Order(job=job)
     found = prepare(crtdl, rules, identifier_needed=False)
     order = Order("", found.crtdl.raw, found.crtdl.document, found.patients, found.consent)
-    if found.errors or order.digests != tuple(cfg["order"]):
+    if found.errors or order.recorded != tuple(cfg["order"]):
         raise InputError(
             f"{crtdl}, its enrichments or its list of patients have changed while the workflow ran; run it again"
         )

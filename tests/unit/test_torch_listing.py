@@ -1,5 +1,6 @@
 """The list of TORCH's result files, and its numbers compared with what came."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from dimpflow.clients.torch.manifest import Manifest, ResultFile
 from dimpflow.errors import InputError, ServiceError
 from dimpflow.layout import JobFolder
+from dimpflow.steps.extract import Order
 from dimpflow.steps.listing import check_numbers, list_results
 
 JOB = "14c26ae0-d48c-481c-9d3a-4cb1531f6489"
@@ -72,3 +74,11 @@ def test_files_that_are_not_those_of_the_list(tmp_path: Path, lines: dict[str, i
     found = listing(JobFolder(tmp_path), "core.ndjson", *BATCHES)
     with pytest.raises(InputError, match="of 3 files are there"):
         check_numbers(found, fetched(**lines))
+
+
+def test_what_snakemake_records_of_patients_cannot_be_tried_out() -> None:
+    order = Order(crtdl=b"{}", patients=("4711",))
+    assert order.recorded[0] == order.digests[0] and len(order.recorded[1]) == 10
+    assert order.digests[1] == hashlib.sha256(b"4711").hexdigest() != order.recorded[1]
+    assert order.recorded != Order(crtdl=b"{}", patients=("4712",)).recorded
+    assert Order(crtdl=b"{}").recorded[1] == ""

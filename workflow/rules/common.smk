@@ -130,7 +130,7 @@ def look_at_crtdl():
         tell(note)
     if found.errors:
         raise DimpflowError("\n".join(f"{path}: {finding}" for finding in found.errors))
-    return Order("", found.crtdl.raw, None, found.patients).digests
+    return Order("", found.crtdl.raw, None, found.patients).recorded
 
 
 def look_at_packing():

@@ -17,6 +17,7 @@ from dimpflow.clients.torch.manifest import CORE, Manifest, asked_for, read_mani
 from dimpflow.clients.torch.service import Ended, NotSentError, TorchService, UnclearError, wait_of
 from dimpflow.crtdl.kickoff import kickoff_body
 from dimpflow.errors import InputError, ServiceError
+from dimpflow.keys import fingerprint
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import AtomicFile, write_json
 from dimpflow.steps.following import Follower, JobEndedError, Progress
@@ -50,6 +51,11 @@ class Order:
         texts = self.crtdl, "\n".join(self.patients).encode()
         one, other = (hashlib.sha256(text).hexdigest() if text else "" for text in texts)
         return one, other
+
+    @property
+    def recorded(self) -> tuple[str, str]:
+        """The same for Snakemake's records: of patients a fingerprint, since a short list could be found from its digest by trying."""
+        return self.digests[0], fingerprint("\n".join(self.patients))
 
 
 class Extraction:
