@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus
+from uuid import uuid4
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYCLOAK = "/protocol/openid-connect/token"
@@ -17,12 +18,14 @@ KEYCLOAK = "/protocol/openid-connect/token"
 class OidcIssuer:
     """Use it in a `with`. What it does can be changed while it runs; what it was asked is counted.
 
-    path: of the issuer, such as `/realms/x`; discovery: the document's members that differ (None: 404); lifetime: seconds,
+    path: of the issuer, such as `/realms/x`; by default another one each time, since a process keeps tokens by the issuer's address,
+    and a port is soon given out again: a test would start with the token of an earlier issuer. discovery: the document's members that differ (None: 404); lifetime: seconds,
     or None to leave it out; status: an answer of every token request, in place of its work; methods: how a client may
     identify itself.
     """
 
-    def __init__(self, client_id: str = "dimp", secret: str = "s3cret", *, path: str = "/realms/x") -> None:
+    def __init__(self, client_id: str = "dimp", secret: str = "s3cret", *, path: str = "") -> None:
+        path = path or f"/realms/{uuid4()}"
         self.client_id = client_id
         self.secret = secret
         self.path = path
