@@ -25,6 +25,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/plan.smk"
 include: "workflow/rules/status.smk"
 include: "workflow/rules/servers.smk"
 include: "workflow/rules/extract.smk"

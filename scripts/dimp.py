@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dimpflow.joblog import guard
-from dimpflow.layout import JobFolder
+from dimpflow.layout import TERMS, JobFolder
 from dimpflow.pseudonyms.pairs import Recorder, write_pairs
 from dimpflow.pseudonyms.plan import DEFAULT_PLAN
 
@@ -66,7 +66,7 @@ def _embedded(
     lookup = folder.mapping(LOOKUP) if plan.gathers else None
     source = planned_pseudonyms(plan, rule_set.parameters.hash_key, lookup)
     recorder = Recorder(source) if maps else None
-    terms = TermsStore(folder.mapping("terms.jsonl")) if scrubs(rule_set) else None
+    terms = TermsStore(folder.mapping(TERMS)) if scrubs(rule_set) else None
     engine = Engine(
         rule_set, pseudonyms=recorder or source, terms=terms, security_labels=cfg["security_labels"]
     )

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+TERMS = "terms.jsonl"
+"""Name of the file in mappings/ with the terms that identify each patient."""
+
 
 @dataclass(frozen=True)
 class JobFolder:

@@ -65,6 +65,23 @@ def test_import_alone(tmp_path: Path) -> None:
     assert status["hashes"] == {}
 
 
+def test_the_steps_that_only_some_runs_have(tmp_path: Path) -> None:
+    facts = {**facts_of(tmp_path), "extra": ["terms", "gather", "mapping"]}
+    put(tmp_path / "gather/Patient/001-of-001.ndjson")
+    put(tmp_path / "gather/Observation/001-of-002.ndjson")
+    put(tmp_path / "mappings/terms.jsonl")
+    status = Collector(facts, None).collect("running")
+    Draft202012Validator(SCHEMA).validate(status)
+    steps = status["steps"]
+    assert list(steps) == ["inventory", "import", "split", "terms", "gather", "mapping", "dimp", "results"]
+    assert {name: (steps[name]["done"], steps[name]["total"]) for name in ("terms", "gather", "mapping")} == {
+        "terms": (1, 1),
+        "gather": (2, 3),
+        "mapping": (0, 1),
+    }
+    assert steps["terms"]["finished"] is not None and steps["gather"]["finished"] is None
+
+
 def test_counts_add_up(tmp_path: Path) -> None:
     put(tmp_path / "import/Patient.json", lines=3, rejected=1, resources={"Patient": 3})
     put(tmp_path / "import/Observation.json", lines=5, rejected=0, resources={"Observation": 4, "Bundle": 1})

@@ -43,6 +43,12 @@ def test_numbers_stay_and_only_what_is_new_is_worked_on(tmp_path: Path) -> None:
         "gather: Patient 001-of-001",
         "mapping: which pseudonym stands for which original",
     ]
+    steps = json.loads((tmp_path / "jobs/study/status.json").read_text())["steps"]
+    assert {name: (steps[name]["done"], steps[name]["total"]) for name in ("gather", "mapping", "dimp")} == {
+        "gather": (2, 2),
+        "mapping": (1, 1),
+        "dimp": (2, 2),
+    }
     first, before = mapping(tmp_path, "study"), names(tmp_path, "study")
     assert sorted(first.values()) == [f"PT_{n:05}" for n in range(1, 61)] and set(before) == set(
         first.values()
@@ -129,6 +135,17 @@ def test_pseudonyms_of_another_job(tmp_path: Path) -> None:
     result = run_snakemake(tmp_path, config=config("three", tmp_path / "b", mappings={"from": "jobs/one"}))
     assert result.returncode and "cannot be used together" in result.stdout
 
+    # the mapping of another job has the same numbers, for other people
+    foreign = (tmp_path / "jobs/three/mappings/mapping.ndjson").read_bytes()
+    (tmp_path / "jobs/one/mappings/mapping.ndjson").write_bytes(foreign)
+    asked = config("one", tmp_path / "a", reidentify={"reason": "a trial of the way back"})
+    result = run_snakemake(tmp_path, "reidentify", config=asked)
+    assert (
+        result.returncode
+        and "the mapping names another resource than the hash of its id does" in result.stdout
+    )
+    assert not (tmp_path / "jobs/one/reidentified/originals.ndjson").exists()
+
 
 @pytest.fixture(scope="module")
 def recipient(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -178,6 +195,13 @@ def test_a_sealed_mapping(tmp_path: Path, recipient: tuple[Path, Path]) -> None:
     succeed(tmp_path, config=config("study", tmp_path / "data", mappings={**mappings, "identity": str(key)}))
     later = [json.loads(line) for line in opened(sealed, recipient).splitlines()]
     assert [entry for entry in later if entry in first] == first and len(later) == 35
+
+    back = {"reidentify": {"reason": "a trial of the way back"}}
+    asked = config("study", tmp_path / "data", mappings={**mappings, "identity": str(key)}, **back)
+    result = run_snakemake(tmp_path, "reidentify", config=asked)
+    assert result.returncode == 0, result.stdout
+    lines = read_lines(tmp_path / "jobs/study/reidentified/originals.ndjson")
+    assert {line["name"][0]["text"] for line in lines} == {f"pat-{n}" for n in range(35)}
 
 
 def test_no_original_outside_the_zone_and_the_key_nowhere(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def test_a_service_gives_pseudonyms_once_for_each_patient(tmp_path: Path, kind: 
         ]
         assert names == [f"PT_{service.pseudonym('patient', f'pat-{n}')}" for n in range(12)]
         before = len(service.requests)
+        if kind == "gpas":  # one request for all that the job holds, not one for each shard or value
+            assert sum(b"pat-" in request.body for request in service.requests) == 1
 
         write_lines(tmp_path / "data/more.ndjson", [patient(99)])
         succeed(tmp_path, config=asked)

@@ -64,6 +64,9 @@ def start_keeper():
             else None
         ),
         dimp=SETTINGS.dimp,
+        extra=[
+            step for step, is_one in (("terms", SCRUBS), ("gather", GATHERS), ("mapping", MAPS)) if is_one
+        ],
         rule_set_sha256=RULE_SET["sha256"] or None if RULE_SET else None,
         versions={
             "dimpflow": __version__,

@@ -1,4 +1,8 @@
 # For rules that scrub: the names, addresses and numbers of all patients, since a text may stand in another file than its patient.
+from dimpflow.layout import TERMS
+
+TERMS_FILE = str(FOLDER.mapping(TERMS))
+
 if SCRUBS:
 
     rule terms:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
-from dimpflow.layout import JobFolder
+from dimpflow.layout import TERMS, JobFolder
 from dimpflow.plan import fetched_shards
 
 State = Literal["running", "completed", "failed"]
@@ -32,13 +32,14 @@ def new_facts(
     *,
     fetched: Mapping[str, Any] | None = None,
     dimp: bool,
+    extra: Sequence[str] = (),
     rule_set_sha256: str | None,
     versions: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the keeper must know of a run, as plain JSON: the plan (every source with the names of its shards) and versions.
 
     fetched: for files that come from a server, whose plan is known later: `extract`, whether TORCH extracts them; `files`, their
-    names if not; `shard_bytes`.
+    names if not; `shard_bytes`. extra: which of the steps `terms`, `gather` and `mapping` the run has.
     """
     return {
         "job": job,
@@ -46,6 +47,7 @@ def new_facts(
         "shards": {source: list(names) for source, names in shards.items()},
         "fetched": dict(fetched) if fetched else None,
         "dimp": dimp,
+        "extra": list(extra),
         "rule_set_sha256": rule_set_sha256,
         "versions": dict(versions),
         "started": _stamp(),
@@ -96,15 +98,17 @@ class Collector:
             yield "download", [folder.download_facts(file) for file in files]
         for step in ("inventory", "import"):
             yield step, [self._dir / step / f"{source}.json" for source in shards]
-        for step in ("split", "dimp")[: 2 if self._facts["dimp"] else 0]:
-            yield (
-                step,
-                [
-                    self._dir / step / source / f"{shard}.json"
-                    for source in shards
-                    for shard in shards[source]
-                ],
-            )
+        every = [(source, shard) for source in shards for shard in shards[source]]
+        of_extra = {
+            "terms": [folder.mapping(TERMS)],
+            "gather": [folder.pairs(*pair) for pair in every],
+            "mapping": [folder.mapping("_all.json")],
+        }
+        for step in ("split", *of_extra, "dimp") if self._facts["dimp"] else ():
+            if step in self._facts["extra"]:
+                yield step, of_extra[step]
+            elif step not in of_extra:
+                yield step, [folder.facts(step, *pair) for pair in every]
         yield "results", [self._dir / f"{name}.json" for name in self._results()]
 
     def _shards(self) -> Mapping[str, Sequence[str]]:
@@ -119,6 +123,8 @@ class Collector:
         return ("import_results", "dimp_results")[: 2 if self._facts["dimp"] else 1]
 
     def _step(self, step: str, files: Sequence[Path]) -> Status:
+        if step in ("terms", "gather"):  # no side files: what they make is there, or not
+            return self._of_files(step, files)
         found = [facts for path in files if (facts := self._facts_of(path))]
         status: Status = {"done": len(found), "total": len(files)}
         if step == "extract":
@@ -138,6 +144,15 @@ class Collector:
         last = max((self._read[path][0][0] for path in files if path in self._read), default=0)
         status["finished"] = _stamp(last / 1e9) if found and len(found) == len(files) else None
         return status
+
+    def _of_files(self, step: str, files: Sequence[Path]) -> Status:
+        times = [at for path in files if (at := _written(path))]
+        return {
+            "done": len(times),
+            "total": len(files),
+            "started": self._started(step),
+            "finished": _stamp(max(times)) if times and len(times) == len(files) else None,
+        }
 
     def _extraction(self) -> Status:
         """What TORCH says of its job: its id, state in words and counts."""
@@ -200,6 +215,14 @@ def read_status(job_dir: Path) -> Status | None:
 def was_stopped(status: Status) -> bool:
     """Whether a `failed` status of read_status is of a run that was killed, or gives no sign of life any more."""
     return status["state"] == "failed" and KILLED in status["errors"]
+
+
+def _written(path: Path) -> float | None:
+    """When a file was written, None if it is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _stamp(at: float | None = None) -> str:

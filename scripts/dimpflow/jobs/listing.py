@@ -17,7 +17,18 @@ JobState = Literal["running", "completed", "failed", "stopped", "unreadable", "d
 
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """As the configuration allows it for `job`."""
-STEPS = ("extract", "download", "inventory", "import", "split", "gather", "mapping", "dimp", "results")
+STEPS = (
+    "extract",
+    "download",
+    "inventory",
+    "import",
+    "split",
+    "terms",
+    "gather",
+    "mapping",
+    "dimp",
+    "results",
+)
 """In the order of the work; a step that is not among them comes last."""
 FOLDERS = ("torch", "download", "inventory", "import", "split", "gather", "mappings", "dimp")
 """One of these, or a status, makes a folder a job's. Not `logs` and the like, which other programs have too."""
