@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dimpflow.clients.access import Access, check_access, warnings_for
+from dimpflow.clients.pseudonyms.gpas import asks_by_query
 from dimpflow.clients.retry import Retry
 from dimpflow.pseudonyms.keyed import BITS
 from dimpflow.pseudonyms.plan import DomainPlan, PseudonymPlan
@@ -193,3 +194,8 @@ def server_notes(server: PseudonymServer | None) -> Iterator[str]:
     """What a person should know before originals go to a service."""
     if server is not None:
         yield from warnings_for(server.access)
+        if server.kind == "gpas" and asks_by_query(server.version):
+            yield (
+                "services.pseudonyms.version: a gPAS before 1.10.2 takes originals in the address of each request, where logs of servers "
+                "and proxies keep them; a newer one does not"
+            )

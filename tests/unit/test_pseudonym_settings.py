@@ -54,6 +54,15 @@ def test_a_service() -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "told"), [("1.10.1", True), ("1.10.2", False), ("2023.1.0", False), ("", False)]
+)
+def test_an_old_gpas_takes_originals_in_addresses_which_is_said(version: str, told: bool) -> None:
+    keys = f", version: {version}" if version else ""
+    settings = pseudonyms(f"url: '{URL}', domains: [{{domain: patient, source: gpas}}]{keys}")
+    assert any("in the address of each request" in note for note in settings.notes) == told
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("services: {pseudonyms: {domains: [{domain: a, sourse: keyed}]}}", "domains[0].sourse: unknown key (did you mean source?)"),

@@ -47,18 +47,30 @@ _IDENTIFIERS = _Protocol("$pseudonymizeAllowCreate", "$dePseudonymize", "identif
 
 def open_gpas(asker: Asker, options: BackendOptions) -> Backend:
     """The client for the version in the options. ConfigError where that is none."""
-    version = options.version or "2023.1.0"
-    found = _VERSION.fullmatch(version)
-    if found is None:
+    turn = _turn(options.version)
+    if turn is None:
         raise ConfigError(
             f"{asker.section}.version: not a version of gPAS; give one such as 1.10.1 or 2023.1.0"
         )
-    number = int(found[1]), int(found[2] or 0), int(found[3] or 0)
-    if number < _TURN or (
-        number == _TURN and found[4]
-    ):  # SemVer 2.0.0, section 11: 1.10.2-x comes before 1.10.2
+    if turn < 0:
         return GpasByQuery(asker, options)
-    return Gpas(asker, options, _TEXT if number == _TURN else _IDENTIFIERS)
+    return Gpas(asker, options, _IDENTIFIERS if turn else _TEXT)
+
+
+def asks_by_query(version: str) -> bool:
+    """Whether a gPAS of this version takes originals in the address of a request, where logs of servers and proxies keep them."""
+    turn = _turn(version)
+    return turn is not None and turn < 0
+
+
+def _turn(version: str) -> int | None:
+    """-1, 0, 1: before, at and after 1.10.2, where the protocol changed twice; "" is the newest. None: not a version."""
+    found = _VERSION.fullmatch(version or "2023.1.0")
+    if found is None:
+        return None
+    number = int(found[1]), int(found[2] or 0), int(found[3] or 0)
+    # SemVer 2.0.0, section 11: 1.10.2-x comes before 1.10.2
+    return -1 if number < _TURN or (number == _TURN and found[4]) else int(number > _TURN)
 
 
 class Gpas:
