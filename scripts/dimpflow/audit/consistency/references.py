@@ -1,0 +1,89 @@
+"""The references of a resource, and what they could refer to.
+
+Each has a path, which is the same before and after de-identification, and a value, which is another one afterwards.
+"""
+
+import re
+from collections import Counter
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import orjson
+
+_RELATIVE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[^/?#|]+)(?:/_history/[^/]*)?(?:\|.*)?$")
+
+_PATH = attrgetter("path")
+
+
+class Mention(NamedTuple):
+    """path: where; value: what is meant, as `Patient/17`; node: whether the thing itself stands here, not a reference to it."""
+
+    path: str
+    value: str
+    node: bool
+
+
+def mentions_of(before: bytes, after: bytes) -> tuple[list[Mention], list[Mention], Counter[str]]:
+    """The same mentions on both sides, in the same order, and how many have gone, by path.
+
+    Where some of a path have gone, which ones cannot be told, and none of it is compared.
+    """
+    one, two = mentions_in(before), mentions_in(after)
+    if [m.path for m in one] == [m.path for m in two]:
+        return one, two, Counter()
+    counts, left = Counter(m.path for m in one), Counter(m.path for m in two)
+    same = {path for path, count in counts.items() if left[path] == count}
+    gone = Counter(
+        {path: counts[path] - left[path] for path in counts.keys() | left.keys() if path not in same}
+    )
+    return [m for m in one if m.path in same], [m for m in two if m.path in same], gone
+
+
+def meant(reference: str) -> str:
+    """What a reference names, whichever way: type and id of a resource, else its text."""
+    if reference.startswith(("urn:", "#")):
+        return reference
+    found = _RELATIVE.search(reference)
+    return found[1] if found else reference
+
+
+def mentions_in(line: bytes) -> list[Mention]:
+    """Sorted by path, since members may stand in another order afterwards; those of one path as they stand in the text."""
+    found: list[Mention] = []
+    _of_resource(orjson.loads(line), "", found, contained=False)
+    found.sort(key=_PATH)
+    return found
+
+
+def _of_resource(resource: dict[str, Any], at: str, found: list[Mention], *, contained: bool) -> None:
+    """at: path of the place that holds it."""
+    kind = resource.get("resourceType")
+    path = f"{at}.{kind}" if at else str(kind)
+    id_ = resource.get("id")
+    if isinstance(id_, str):
+        found.append(Mention(path + ".id", f"#{id_}" if contained else f"{kind}/{id_}", True))
+    _below(resource, path, found)
+
+
+def _below(node: dict[str, Any], path: str, found: list[Mention]) -> None:
+    # exact types are enough for what comes from JSON, and quicker to tell
+    for name, value in node.items():
+        kind = type(value)
+        if kind is str:
+            if name == "reference":
+                found.append(Mention(path + ".reference", meant(value), False))
+            elif name == "fullUrl" and value.startswith("urn:"):
+                found.append(Mention(path + ".fullUrl", value, True))
+        elif kind is dict:
+            _down(value, path, name, found)
+        elif kind is list:
+            for item in value:
+                if type(item) is dict:
+                    _down(item, path, name, found)
+
+
+def _down(node: dict[str, Any], path: str, name: str, found: list[Mention]) -> None:
+    if "resourceType" in node:
+        _of_resource(node, f"{path}.{name}", found, contained=name == "contained")
+    else:
+        _below(node, f"{path}.{name}", found)
