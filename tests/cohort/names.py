@@ -1,5 +1,6 @@
 """Invented names of persons, streets and towns, record numbers, dates: all from one `Draw` per patient."""
 
+import unicodedata
 from calendar import isleap, monthrange
 from collections.abc import Sequence
 from random import Random
@@ -17,6 +18,10 @@ MIDDLE = ("", *"berg wald bach feld stein born moor lund horst sund garten kamp"
 SECOND = (
     "ström hagen büttel rödder stößer brück wühler döring mörs lüneck tröndle sprößling kämper fährig grüning "
     "bölling schütz häuser nöthen pföhl räther säuberlich thürnau vögtlin wöhrle zürnich heiß spieß strauß preiß"
+).split()
+# Of people whom no resource knows: no other name begins like these.
+STRANGE = (
+    "Papagei Flamingo Pinguin Kolibri Tukan Kormoran Pelikan Albatros Kakadu Nandu Ibis Kasuar Beo Zeisig Girlitz Pirol"
 ).split()
 GIVEN_W = (
     "Friederike Annegret Jördis Käthe Zoë Gönül Mechthild Walburga Rosalinde Sünje Edeltraud Irmgard Dörte Hedwig "
@@ -82,6 +87,22 @@ def ascii_form(name: str) -> str:
     return name.translate(_ASCII).lower().replace(" ", "")
 
 
+def _transcribed(name: str) -> str:
+    """Name without umlauts, as in a telegram: `Müllerström` -> `Muellerstroem`."""
+    return name.translate(_ASCII)
+
+
+SPELLINGS = (
+    str.upper,
+    str.lower,
+    _transcribed,
+    lambda name: name.replace("-", " "),
+    lambda name: name + "s",
+    lambda name: unicodedata.normalize("NFD", name),
+)
+"""How people and systems write a name."""
+
+
 def kvnr(number: int) -> str:
     """German health insurance number: letter, 8 digits, check digit (GKV-Spitzenverband, modified Luhn).
 
@@ -124,6 +145,13 @@ class Draw:
         if self.chance(0.3):
             name += "-" + self.pick(FIRST) + self.pick(SECOND)
         return name
+
+    def stranger(self) -> str:
+        return self.pick(STRANGE) + self.pick(MIDDLE) + self.pick(SECOND)
+
+    def spelt(self, name: str) -> str:
+        """A name as somebody may write it; half of them as it is."""
+        return name if self.chance(0.5) else self.pick(SPELLINGS)(name)
 
     def given(self, female: bool) -> str:
         """Double given name. A single one would be too common a word to search for."""

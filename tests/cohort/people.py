@@ -41,6 +41,7 @@ class Person:
     resource: Json
     id: str
     full_name: str
+    given: str
     family: str
     kvnr: str
     mr: str
@@ -49,6 +50,10 @@ class Person:
     subject: Json
     subject_plain: Json
     canaries: list[tuple[str, str]]
+    relatives: list[Json]
+    """Resources about them."""
+    known: list[tuple[str, str]]
+    """Given and family names of those whom the data of the patient know: contacts and relatives; never empty."""
 
 
 def german_day(day: str) -> str:
@@ -222,6 +227,24 @@ def contact(draw: Draw, canaries: list[tuple[str, str]]) -> Json:
     }
 
 
+def related_person(draw: Draw, patient: str, canaries: list[tuple[str, str]]) -> Json:
+    female, family, phone, identity = draw.chance(0.5), draw.family(), draw.phone(), draw.uuid()
+    given = draw.given(female)
+    canaries += [("contact", family), ("contact", given), ("phone", phone), ("id", identity)]
+    return {
+        "resourceType": "RelatedPerson",
+        "id": identity,
+        "meta": {"security": SECURITY},
+        "active": True,
+        "patient": {"reference": f"Patient/{patient}"},
+        "relationship": [concept("http://terminology.hl7.org/CodeSystem/v3-RoleCode", "NBOR", "neighbor")],
+        "name": [{"use": "official", "family": family, "given": [given]}],
+        "telecom": [{"system": "phone", "value": phone, "use": "home"}],
+        "address": [address(draw, canaries)],
+        "gender": "female" if female else "male",
+    }
+
+
 def person(draw: Draw, home: Hospital, seed: int) -> Person:
     """One Patient and what identifies it."""
     number, identity, female = draw.number, draw.uuid(), draw.chance(0.5)
@@ -296,6 +319,12 @@ def person(draw: Draw, home: Hospital, seed: int) -> Person:
         )
     if draw.chance(0.6):
         resource["contact"] = [contact(draw, canaries)]
+    relatives: list[Json] = []
+    if "contact" not in resource or draw.chance(0.3):
+        relatives.append(related_person(draw, identity, canaries))
+    names_of_others = [one["name"] for one in resource.get("contact", [])] + [
+        one["name"][0] for one in relatives
+    ]
     if draw.chance(0.15):
         image = b64encode(draw.bytes(600)).decode()
         canaries.append(("photo", image[:60]))
@@ -309,6 +338,7 @@ def person(draw: Draw, home: Hospital, seed: int) -> Person:
         "identifier": {"type": MR, "system": HOSPITAL + "patienten", "value": record},
     }
     return Person(
-        resource=resource, id=identity, full_name=full_name, family=family, kvnr=insurance, mr=record, phone=phone,
-        birth_day=german_day(birth), subject={**subject, "display": full_name}, subject_plain=plain, canaries=canaries,
+        resource=resource, id=identity, full_name=full_name, given=official["given"][0], family=family, kvnr=insurance, mr=record, phone=phone,
+        birth_day=german_day(birth) if exact else birth[:4], subject={**subject, "display": full_name}, subject_plain=plain, canaries=canaries,
+        relatives=relatives, known=[(one["given"][0], one["family"]) for one in names_of_others],
     )  # fmt: skip

@@ -11,6 +11,8 @@ from .people import HOSPITAL, Hospital, Person, narrative, person
 
 _PROSE = " ".join(clinic.FINDINGS)
 _PROSE *= 2 * 65_536 // len(_PROSE)
+_STRANGERS = 0.1
+"""Part of the phrases that name somebody whom no resource knows."""
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 _LETTER = clinic.MII + "dokument/StructureDefinition/mii-pr-dokument-dokument"
 
@@ -52,7 +54,7 @@ class Record:
         self.notes_kb = notes_kb
         self.person: Person = person(self.draw, home, seed)
         self.canaries = self.person.canaries
-        self.resources: list[Json] = [self.person.resource]
+        self.resources: list[Json] = [self.person.resource, *self.person.relatives]
         self._visits = 0
         for _ in range(1 + self.draw.below(3)):
             self._stay()
@@ -73,10 +75,26 @@ class Record:
         return self.person.subject if self.draw.chance(0.5) else self.person.subject_plain
 
     def _secret(self) -> str:
-        """A phrase that only this patient's notes hold."""
-        phrase = f"Schlüssel liegt bei {self.draw.pick(('Nachbarin', 'Schwägerin', 'Enkelin'))} {self.draw.family()}"
-        self.canaries.append(("note", phrase))
+        """A phrase that only this patient's notes hold: it names somebody whom the patient's data know, in some spelling, or a
+        stranger, whom no resource knows."""
+        draw = self.draw
+        if draw.chance(_STRANGERS):
+            kind, who = "stranger", draw.stranger()
+        else:
+            given, family = draw.pick(self.person.known)
+            kind, who = "note", self._spelt("contact", family)
+            if draw.chance(0.3):
+                who = f"{self._spelt('contact', given)} {who}"
+        phrase = f"Schlüssel liegt bei {draw.pick(('Nachbarin', 'Schwägerin', 'Enkelin'))} {who}"
+        self.canaries.append((kind, phrase))
         return phrase
+
+    def _spelt(self, kind: str, name: str) -> str:
+        """A name in some spelling, which is a canary, too."""
+        spelt = self.draw.spelt(name)
+        if spelt != name:
+            self.canaries.append((kind, spelt))
+        return spelt
 
     def _text(self) -> str:
         """Free text as people write it: with name, number or telephone, and a phrase of its own."""
@@ -89,6 +107,9 @@ class Record:
                 f"Akte {who.mr} angefordert.",
             )
         )
+        if draw.chance(0.2):
+            spelt = f"{self._spelt('name', who.given)} {self._spelt('name', who.family)}"
+            mention = f"{draw.pick(('Frau', 'Herr'))} {spelt} ({who.birth_day}) wünscht Rückruf."
         text = f"{draw.pick(clinic.FINDINGS)} {mention} {self._secret()}."
         if self.notes_kb:
             length, start = self.notes_kb * 1024, draw.below(4096)
@@ -102,7 +123,10 @@ class Record:
             if self.draw.chance(0.5)
             else {"authorString": author.name}
         )
-        return [{**signed, "time": self.draw.moment(day), "text": self._text()}]
+        text = self._text()
+        if self.draw.chance(0.2):
+            text += f" Gez. {author.name}"
+        return [{**signed, "time": self.draw.moment(day), "text": text}]
 
     def _stay(self) -> None:
         """One visit with what was done in it."""
@@ -217,6 +241,7 @@ class Record:
         """A finding in words, dictated by a contained practitioner about a contained relative."""
         draw = self.draw
         _, finding = self._base("Observation", HOSPITAL + "StructureDefinition/Befund")
+        text = self._text()
         if draw.chance(0.5):
             doctor, relative, phone = draw.family(), draw.family(), draw.phone()
             given = draw.given(True)
@@ -241,13 +266,14 @@ class Record:
             ]
             finding["focus"] = [{"reference": "#angehoerige", "display": f"{given} {relative}"}]
             finding["performer"] = [{"reference": "#arzt"}]
+            text += f" Diktat {self._spelt('contained', doctor)}, {self._spelt('contained', relative)} (Tel. {phone}) ist informiert."
         finding |= {
             "status": "final",
             "code": clinic.GENERAL_FINDING,
             "subject": self._subject(),
             "encounter": self.encounter,
             "effectiveDateTime": draw.moment(day),
-            "valueString": self._text(),
+            "valueString": text,
         }
 
     def _medication(self, day: int, last: int) -> None:

@@ -18,9 +18,9 @@ from dimpflow.fhir.model import decoder
 from dimpflow.sources import find_sources
 from generate import bytes_of, generate, main
 
-KINDS = """birth_date city contact contained document email id kvnr mr name note order phone photo practitioner street
-visit"""
-TYPES = """Patient Encounter Condition Procedure Observation MedicationStatement ServiceRequest DocumentReference
+KINDS = """birth_date city contact contained document email id kvnr mr name note order phone photo practitioner stranger
+street visit"""
+TYPES = """Patient RelatedPerson Encounter Condition Procedure Observation MedicationStatement ServiceRequest DocumentReference
 Organization Practitioner"""
 
 

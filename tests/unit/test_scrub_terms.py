@@ -123,17 +123,89 @@ def test_a_broken_file_is_an_error_that_shows_nothing_of_it(tmp_path: Path) -> N
         TermsStore(tmp_path / "missing")
 
 
-@pytest.mark.parametrize("shape", ["ndjson", "torch"])
-def test_both_shapes_of_a_cohort_give_the_same(tmp_path: Path, shape: str) -> None:
-    generate(tmp_path / "c", patients=30, seed=3, shape=shape)
+def test_both_shapes_of_a_cohort_give_the_same(tmp_path: Path) -> None:
+    found = []
+    for shape in ("ndjson", "torch"):
+        generate(tmp_path / shape, patients=30, seed=3, shape=shape)
+        files = sorted((tmp_path / shape).glob("*.ndjson"))
+        found.append(gathered(*(line for file in files for line in file.read_bytes().splitlines())))
+    assert found[0] == found[1] and len(found[0]) == 30
+
+
+# ---- other people ------------------------------------------------------------------------------------------------------
+
+DOCTOR = {"resourceType": "Practitioner", "id": "d", "name": [{"family": "Zeder", "given": ["Ute"]}]}
+RELATED = {
+    "resourceType": "RelatedPerson",
+    "id": "r1234",
+    "patient": {"reference": "Patient/a"},
+    "name": [{"family": "Ulmenwald"}],
+    "telecom": [{"system": "phone", "value": "0151 2345678"}],
+    "identifier": [{"value": "K-0815"}],
+    "birthDate": "1970-05-06",
+}
+
+
+def note(**more: object) -> dict[str, object]:
+    return {"resourceType": "Observation", "id": "o", "subject": {"reference": "Patient/a"}, **more}
+
+
+def test_relatives() -> None:
+    found = gathered(RELATED, patient("a", "Amsel"), patient("b", "Birken"))
+    assert found["a"] == Terms(
+        words={"amsel", "ulmenwald"},
+        runs={"ulmenwald"},
+        phones={"1512345678"},
+        codes={"k0815"},
+        births={"1970-05-06"},
+    )
+    assert found["b"].words == {"birken"}
+
+
+@pytest.mark.parametrize("type_", ["Patient", "RelatedPerson", "Person", "Practitioner"])
+def test_contained_people_and_how_they_are_displayed(type_: str) -> None:
+    contained = {"resourceType": type_, "id": "x", "name": [{"family": "Eichen"}]}
     found = gathered(
-        *(
-            line
-            for file in sorted((tmp_path / "c").glob("*.ndjson"))
-            for line in file.read_bytes().splitlines()
-        )
+        patient("a"), note(contained=[contained], focus=[{"reference": "#x", "display": "Ida Linden"}])
     )
-    generate(tmp_path / "d", patients=30, seed=3)
-    assert (
-        found == gathered(*(tmp_path / "d" / "Patient.ndjson").read_bytes().splitlines()) and len(found) == 30
+    assert found["a"].words == {"eichen", "ida", "linden", "idalinden"}
+
+
+def test_other_contained_resources_are_nobody() -> None:
+    drug = {"resourceType": "Medication", "id": "x", "code": {"text": "Aspirin"}}
+    found = gathered(patient("a"), note(contained=[drug], focus=[{"reference": "#x", "display": "Aspirin"}]))
+    assert found["a"] == Terms()
+
+
+def test_staff_in_any_order_as_words_only() -> None:
+    lines = [DOCTOR, patient("a"), patient("b"), note(performer=[{"reference": "Practitioner/d"}])]
+    for order in (lines, lines[::-1]):
+        found = gathered(*order)
+        assert found["a"] == Terms(words={"zeder", "ute"}) and found["b"] == Terms()
+
+
+def test_staff_of_whom_there_is_a_name_only() -> None:
+    shown = {"reference": "https://x/fhir/Practitioner/e", "display": "Dr. med. Ute Zeder"}
+    signed = note(
+        note=[{"authorReference": shown, "text": "x"}, {"authorString": "Schwester Ida", "text": "y"}]
     )
+    assert gathered(patient("a"), signed)["a"].words == {
+        "zeder", "ute", "utezeder", "schwester", "ida", "schwesterida",
+    }  # fmt: skip
+    place = {"reference": "Organization/e", "display": "Innere Medizin"}
+    assert gathered(patient("a"), note(performer=[place], note=[{"text": "Practitioner"}]))["a"] == Terms()
+
+
+def test_people_of_a_bundle_that_refers_by_urls() -> None:
+    entries = [
+        {"fullUrl": "urn:uuid:1", "resource": patient("a")},
+        {"fullUrl": "urn:uuid:2", "resource": DOCTOR},
+        {"fullUrl": "urn:uuid:3", "resource": {**RELATED, "patient": {"reference": "urn:uuid:1"}}},
+        {"resource": note(subject={"reference": "urn:uuid:1"}, performer=[{"reference": "urn:uuid:2"}])},
+    ]
+    found = gathered({"resourceType": "Bundle", "entry": entries})
+    assert found["a"] == found["1"] and found["a"].words == {"zeder", "ute", "ulmenwald"}
+
+
+def test_people_of_somebody_who_is_not_there_are_nobodys() -> None:
+    assert gathered(RELATED, DOCTOR, note(performer=[{"reference": "Practitioner/d"}])) == {}

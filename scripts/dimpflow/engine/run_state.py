@@ -1,27 +1,16 @@
 """What walks write down while they run: counts per rule, and whose resource it is."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from msgspec import UNSET
 
 from dimpflow.engine.methods.references import id_in
+from dimpflow.fhir.compartment import PATIENT_ELEMENTS
 from dimpflow.fhir.model import Node
 from dimpflow.fhir.table import elements
 from dimpflow.ruleset.rules import DateShift, Encrypt, Perturb, Pseudonymize, Remove, RuleSet, Scrub
-
-_PATIENT_ELEMENTS = (
-    "patient",
-    "subject",
-    "beneficiary",
-    "individual",
-    "for",
-    "candidate",
-    "source",
-    "target",
-)
-"""Elements that say whose a resource is, the surest first (FHIR R4, compartment Patient)."""
 
 Saved = tuple[Any, ...]
 
@@ -78,8 +67,9 @@ class Subject:
         saved = (self.depth, self.id, self.identity, self.patient, self.owner)
         self.depth += 1
         id_ = self.id = None if node.id is UNSET else node.id.strip()
-        own = f"{type_}/{id_ or ''}"
-        self.identity = f"{self.identity}#{own}" if contained else own
+        if self._needs_identity:
+            own = f"{type_}/{id_ or ''}"
+            self.identity = f"{self.identity}#{own}" if contained else own
         if not contained:
             self.patient = self.patient_of(node, type_)
             self.owner = self.owner_of(node, type_)
@@ -126,7 +116,13 @@ class Subject:
 def _about_patients(type_: str) -> list[str]:
     """The attributes of a resource type that may refer to the patient, the surest first."""
     references = {e.name: e.attr for e in elements(type_) if e.type == "Reference"}
-    return [references[name] for name in _PATIENT_ELEMENTS if name in references]
+    return [references[name] for name in PATIENT_ELEMENTS if name in references]
+
+
+@lru_cache(10_000)
+def _patient_in(reference: str) -> str:
+    """The id of the patient that is referred to, '' for none; a patient's resources come one after the other."""
+    return id_in(reference.strip(), "Patient")
 
 
 def _owner(node: Node, type_: str) -> str:
@@ -137,7 +133,7 @@ def _owner(node: Node, type_: str) -> str:
         value = getattr(node, attribute)
         for reference in value if isinstance(value, list) else [value]:
             text = UNSET if reference is UNSET else reference.reference
-            found = "" if text is UNSET else id_in(text.strip(), "Patient")
+            found = "" if text is UNSET else _patient_in(text)
             if found:
                 return found
     return ""

@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 JOINERS = "\u0300-\u036f\u00ad\u200b-\u200d\u2060\ufeff"
 """Accents that stand alone (NFD), soft hyphens, and what else is not seen inside a word; for a character class."""
 
 _LATIN = "A-Za-zªµºÀ-ÖØ-öø-ɏ"
 _WORD = re.compile(f"([{_LATIN}]+|[0-9]+)")
-_ANY_WORD = re.compile(rf"((?:[^\W\d_]|[{JOINERS}])+|\d+)")
+_ANY_WORD = re.compile(rf"((?:[^\W\d_]++|[{JOINERS}]++)++|\d+)")
 _unusual = re.compile("[\u00ad\u0250-\u1fff\u200b-\u200f\u2060-\u209f\u20a0-\U0010ffff]").search
 """What only the second pattern tells right, which is slower: other scripts, accents that stand alone, what is not seen."""
 
@@ -122,6 +123,7 @@ _MONTHS = (
 )  # fmt: skip
 
 
+@lru_cache(20_000)
 def fold(word: str) -> str:
     """What is equal in all spellings of a word: no case, no accents; `Müller`, `Mueller` and `Muller` are one, `ß` is `s`.
 

@@ -1,7 +1,8 @@
-"""The terms that identify a patient, from the Patient resource: folded, so that they are searched for in all spellings.
+"""The terms that identify a person, from the Patient resource or that of a relative: folded, so that they are searched for in all
+spellings.
 
 Taken are the names (each part, birth name, mother's name), the address (lines, street without number, place; the postal code
-beside it), identifiers and the id, telephone, e-mail, the full date of birth; of contact persons the same.
+beside it), identifiers and the id, telephone, e-mail, the full date of birth; of contact persons the same. Of staff, the names.
 """
 
 import re
@@ -85,41 +86,60 @@ def terms_of(patient: bytes | Node) -> Terms:
     no JSON.
     """
     resource = _read(patient if isinstance(patient, bytes) else _encode(patient))
-    terms = Terms()
-    if isinstance(resource, dict):
-        _of_person(terms, resource)
-        for identifier in _objects(resource.get("identifier")):
-            _code(terms, identifier.get("value"))
-        _code(terms, resource.get("id"))
-        birth = resource.get("birthDate")
-        if isinstance(birth, str) and _FULL_DATE.fullmatch(birth.strip()):
-            terms.births.add(birth.strip())
-        for contact in _objects(resource.get("contact")):
-            _of_person(terms, contact)
-        _extensions(terms, resource)
+    if not isinstance(resource, dict):
+        return Terms()
+    terms = terms_of_relative(resource)
+    _code(terms, resource.get("id"))
     return terms
 
 
+def terms_of_relative(person: dict[str, Any]) -> Terms:
+    """The terms of a resource about a person, without its id, which nobody writes into a text."""
+    terms = Terms()
+    _of_person(terms, person)
+    for identifier in objects(person.get("identifier")):
+        _code(terms, identifier.get("value"))
+    birth = person.get("birthDate")
+    if isinstance(birth, str) and _FULL_DATE.fullmatch(birth.strip()):
+        terms.births.add(birth.strip())
+    for contact in objects(person.get("contact")):
+        _of_person(terms, contact)
+    _extensions(terms, person)
+    return terms
+
+
+def names_of(person: dict[str, Any] | str) -> Terms:
+    """The names of a resource about a person, or a name as it is displayed, to be found as words of their own only: of staff there
+    are many, and what is only words costs no time."""
+    found = Terms()
+    if isinstance(person, str):
+        _name(found, person)
+    else:
+        for name in objects(person.get("name")):
+            _human_name(found, name)
+    return Terms(words=found.words, beside=found.beside)
+
+
 def _of_person(terms: Terms, person: dict[str, Any]) -> None:
-    for name in _objects(person.get("name")):
+    for name in objects(person.get("name")):
         _human_name(terms, name)
-    for address in _objects(person.get("address")):
+    for address in objects(person.get("address")):
         _address(terms, address)
-    for telecom in _objects(person.get("telecom")):
+    for telecom in objects(person.get("telecom")):
         _telecom(terms, telecom)
 
 
 def _extensions(terms: Terms, holder: dict[str, Any]) -> None:
     """Names, addresses and numbers in extensions: mother's maiden name, place of birth and what sites add."""
-    for extension in _objects(holder.get("extension")):
+    for extension in objects(holder.get("extension")):
         for key, take in (
             ("valueHumanName", _human_name),
             ("valueAddress", _address),
             ("valueContactPoint", _telecom),
         ):
-            for value in _objects(extension.get(key)):
+            for value in objects(extension.get(key)):
                 take(terms, value)
-        for identifier in _objects(extension.get("valueIdentifier")):
+        for identifier in objects(extension.get("valueIdentifier")):
             _code(terms, identifier.get("value"))
         if str(extension.get("url")).endswith("Name"):
             _name(terms, extension.get("valueString"))
@@ -133,8 +153,8 @@ def _human_name(terms: Terms, name: dict[str, Any]) -> None:
     for text in _texts([name.get("family"), name.get("given"), name.get("text")]):
         _name(terms, text)
     for key in ("_family", "_given", "_text"):
-        for beside in _objects(name.get(key)):
-            for extension in _objects(beside.get("extension")):
+        for beside in objects(name.get(key)):
+            for extension in objects(beside.get("extension")):
                 _name(terms, extension.get("valueString"))
 
 
@@ -174,8 +194,8 @@ def _whole(terms: Terms, key: str) -> None:
 def _address(terms: Terms, address: dict[str, Any]) -> None:
     for line in _texts([address.get("line")]):
         _line(terms, line)
-    for beside in _objects(address.get("_line")):
-        for extension in _objects(beside.get("extension")):
+    for beside in objects(address.get("_line")):
+        for extension in objects(beside.get("extension")):
             url = str(extension.get("url"))
             if url.endswith(("streetName", "postBox", "additionalLocator")):
                 _line(terms, extension.get("valueString"))
@@ -257,7 +277,7 @@ def _mail(terms: Terms, value: str) -> None:
 # ---- reading whatever comes ------------------------------------------------------------------------------------------
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
+def objects(value: Any) -> Iterator[dict[str, Any]]:
     """The objects of an element, given once or in a list."""
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, dict):

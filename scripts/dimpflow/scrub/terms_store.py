@@ -65,6 +65,10 @@ class TermsStore:
         """The terms of a patient; None for one that is not known."""
         return self._automaton(patient)
 
+    def forget(self) -> None:
+        """Empty what is kept ready, as if no patient had come yet."""
+        self._automaton.cache_clear()
+
     def __enter__(self) -> Self:
         return self
 
@@ -75,7 +79,7 @@ class TermsStore:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._automaton.cache_clear()
+        self.forget()
         if isinstance(self._data, mmap.mmap):
             self._data.close()
 

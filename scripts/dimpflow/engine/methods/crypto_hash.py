@@ -86,7 +86,8 @@ def crypto_hash(digests: Digests, references: References, place: Place) -> Opera
         def of_uri(value: str) -> Any:
             text = text_of(value)
             prefix, id_, suffix, resource = references.parts(text)
-            return place.fit(f"{prefix}{digest(id_)}{suffix}" if resource else digest(text))
+            # what names a resource stays text whatever the hash is
+            return f"{prefix}{digest(id_)}{suffix}" if resource else place.fit(digest(text))
 
         return of_uri  # most come once only
     if place.takes_text and digests.always_text:

@@ -23,6 +23,7 @@ _ELSE = ((_LITERAL, True), (_CONDITIONAL, True), (_OID, False), (_UUID, False))
 
 # strict: any server in front of type and id, its address and the version are dropped
 _ANY_LITERAL = re.compile(rf"(?:https?://[^\s?#|]*/)?({_TYPES})/({_ID})(?:/_history/{_ID})?")
+_ANY_BASE = re.compile(r"https?://[^\s?#|]*")
 _ANY_CONDITIONAL = re.compile(rf"(?:https?://[^\s?#|]*/)?(({_TYPES})\?|(?=identifier=))([^\s#]+)")
 _ONE_PARAMETER = re.compile(r"[^=&]+=(?:[^|&]*\|)?([^|&]+)")
 
@@ -82,7 +83,19 @@ def _is_base(text: str) -> bool:
     return _BASE.fullmatch(text + "/") is not None
 
 
+@lru_cache(1000)
+def _is_any_base(text: str) -> bool:
+    """Whether a text is the address of a server."""
+    return _ANY_BASE.fullmatch(text) is not None
+
+
 def _strict_parts(text: str) -> Parts:
+    head, _, id_ = text.rpartition("/")
+    if head and is_id(id_):
+        # nearly all; what the first pattern says, in less time
+        base, slash, type_ = head.rpartition("/")
+        if type_ in RESOURCE_TYPES and (not slash or _is_any_base(base)):
+            return type_ + "/", id_, "", True
     if text in RESOURCE_TYPES:  # the url of a POST
         return text, "", "", True
     literal = _ANY_LITERAL.fullmatch(text)
