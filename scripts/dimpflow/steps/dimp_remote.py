@@ -86,6 +86,7 @@ def deidentify_shard_remotely(
         content = {
             "lines": run.lines - len(run.refused),
             "rejected": len(run.refused),
+            **({"refused": [number for number, _ in run.refused]} if run.refused else {}),
             "bytes": target.bytes,
             "sha256": target.sha256,
             "resources": dict(sorted(run.resources.items())),
