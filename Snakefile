@@ -38,6 +38,7 @@ include: "workflow/rules/terms.smk"
 include: "workflow/rules/mapping.smk"
 include: "workflow/rules/dimp.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/reidentify.smk"
 
 
@@ -48,6 +49,7 @@ rule all:
         rules.results_import.output,
         rules.results_dimp.output if SETTINGS.dimp else [],
         rules.mapping.output.facts if MAPS else [],
+        rules.audit.output if AUDITS else [],
         rules.delete_extraction.output if SETTINGS.torch and SETTINGS.torch.delete_after_import else [],
     message:
         f"done: {SETTINGS.job_dir}"

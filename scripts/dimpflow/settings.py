@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from dimpflow.audit_settings import Audit, audit_faults, audit_of
 from dimpflow.clients.retry import Retry
 from dimpflow.crtdl.prepare import CrtdlRules
 from dimpflow.errors import ConfigError
@@ -81,6 +82,7 @@ class Settings:
     pseudonym_server: PseudonymServer | None
     keeping: Keeping
     reidentify: Reidentify
+    audit: Audit
     notes: tuple[str, ...]
 
     @property
@@ -114,7 +116,7 @@ def load_settings(
     faults = list(item_faults(given))
     if faults:
         raise ConfigError("\n".join(faults))
-    plan, keeping = plan_of(filled), keeping_of(filled)
+    plan, keeping, audit = plan_of(filled), keeping_of(filled), audit_of(filled)
     pseudonym_server = pseudonym_server_of(filled, plan)
     inputs, wrong_inputs = _inputs_of(config, schema, filled)
     unreadable = list(duration_faults(given, filled))
@@ -131,6 +133,7 @@ def load_settings(
         *plan_faults(plan, pseudonym_server, by_service=server is not None),
         *secret_faults(given, pseudonym_server),
         *keeping_faults(keeping),
+        *audit_faults(audit),
         *_no_date("services.dimp.reference_date", dimp.get("reference_date", "")),
         *_two_jobs_dirs(given),
         *_no_sample(filled, inputs),
@@ -164,6 +167,7 @@ def load_settings(
         pseudonym_server=pseudonym_server,
         keeping=keeping,
         reidentify=reidentify_of(filled),
+        audit=audit,
         notes=(
             *_clear_secrets(given, subs),
             *_unused_sections(given, subs),

@@ -12,9 +12,11 @@ OUTPUT_VERSION = {
     "inventory": 1,
     "import": 1,
     "split": 1,
-    "terms": 1,
+    "terms": 2,
     "gather": 1,
     "mapping": 1,
     "dimp": 2,
     "results": 1,
+    "check": 1,
+    "audit": 1,
 }

@@ -220,6 +220,44 @@ def pseudonyms_of(group):
     return files
 
 
+def file_digest(path):
+    """SHA-256 of a small file, "" if there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+
+
+def audited_run():
+    """What the audit says of the run itself; nothing of it is recorded by Snakemake."""
+    options = SETTINGS.server.settings if SETTINGS.server else SETTINGS.options.as_params()
+    rules = SETTINGS.server.rules if SETTINGS.server else SETTINGS.rules
+    return {
+        "job": SETTINGS.job,
+        "files": {source: path_of(source).name for source in plan()},
+        "rules": {
+            "name": rules.name if rules else None,
+            "sha256": RULE_SET["sha256"] or None,
+            "service": SETTINGS.server.access.url if SETTINGS.server else None,
+            "strict": None if SETTINGS.server else SETTINGS.options.strict,
+            "key": RULE_SET["key"],
+            "on_invalid": SETTINGS.on_invalid,
+            "options": options,
+        },
+        "snakemake": snakemake.__version__,
+        "keep_shards": SETTINGS.keep_shards,
+        "compression": SETTINGS.compression,
+        "gathers": GATHERS,
+        "more": MORE,
+        "home": HOME,
+    }
+
+
+def signer():
+    """Who signs the audit; the passphrase as `${VARIABLE}`, which the job itself looks up."""
+    audit = SETTINGS.audit
+    if audit.certificate is None:
+        return None
+    return {"certificate": audit.certificate, "key": audit.key, "passphrase": audit.passphrase}
+
+
 def after_inventory(wildcards):
     """Input function without files, for every job behind the import. Before the checkpoint Snakemake expects all of them to
     run; it looks again, afterwards, only at jobs that ask for the checkpoint themselves."""

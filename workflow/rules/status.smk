@@ -65,7 +65,14 @@ def start_keeper():
         ),
         dimp=SETTINGS.dimp,
         extra=[
-            step for step, is_one in (("terms", SCRUBS), ("gather", GATHERS), ("mapping", MAPS)) if is_one
+            step
+            for step, is_one in (
+                ("terms", SCRUBS),
+                ("gather", GATHERS),
+                ("mapping", MAPS),
+                ("audit", SETTINGS.dimp and SETTINGS.audit.enabled),
+            )
+            if is_one
         ],
         rule_set_sha256=RULE_SET["sha256"] or None if RULE_SET else None,
         versions={

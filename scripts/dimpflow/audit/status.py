@@ -39,7 +39,7 @@ def new_facts(
     """What the keeper must know of a run, as plain JSON: the plan (every source with the names of its shards) and versions.
 
     fetched: for files that come from a server, whose plan is known later: `extract`, whether TORCH extracts them; `files`, their
-    names if not; `shard_bytes`. extra: which of the steps `terms`, `gather` and `mapping` the run has.
+    names if not; `shard_bytes`. extra: which of the steps `terms`, `gather`, `mapping` and `audit` the run has.
     """
     return {
         "job": job,
@@ -110,6 +110,8 @@ class Collector:
             elif step not in of_extra:
                 yield step, [folder.facts(step, *pair) for pair in every]
         yield "results", [self._dir / f"{name}.json" for name in self._results()]
+        if "audit" in self._facts["extra"]:
+            yield "audit", [self._dir / "audit" / "leaks.json", self._dir / "audit" / "audit.json"]
 
     def _shards(self) -> Mapping[str, Sequence[str]]:
         """The plan; of files that are fetched it is known once they are here."""
