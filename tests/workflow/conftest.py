@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+AT_ONCE = ("--max-jobs-per-timespan", "100/0s")
+"""By default Snakemake starts at most 100 jobs in a second, and does not end before that second is over."""
 KEY = "0123456789abcdef" * 4
 
 Resource = dict[str, Any]
@@ -33,7 +35,8 @@ def arguments(*args: str | Path, config: Mapping[str, object] | None = None) -> 
         for name, value in (config or {}).items()
     ]
     cores = () if "--cores" in args else ("--cores", "2")
-    return [*map(str, ("-s", ROOT / "Snakefile", *cores, *args)), *(["--config", *pairs] if pairs else [])]
+    given = map(str, ("-s", ROOT / "Snakefile", *AT_ONCE, *cores, *args))
+    return [*given, *(["--config", *pairs] if pairs else [])]
 
 
 def command(*args: str | Path, config: Mapping[str, object] | None = None) -> list[str]:
