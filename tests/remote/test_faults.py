@@ -93,9 +93,10 @@ FINAL: dict[str, tuple[list[Fault], str]] = {
 def test_what_does_not_pass(tmp_path: Path, name: str, pack: int) -> None:
     faults, words = FINAL[name]
     data = shards(tmp_path)
+    access = {"read_timeout": 0.3} if name == "no answers" else {}  # else a busy machine is one more fault
     with DimpDouble(RULES, reference_date=TODAY, faults=faults) as double:
         with pytest.raises(ServiceError, match=words) as error:
-            data.remote(double.url, pack=pack, connections=2, access={"read_timeout": 0.3})
+            data.remote(double.url, pack=pack, connections=2, access=access)
         said(error.value)
         assert not data.out(2).exists()  # nothing that looks like a result
     kept = data.journal(1)

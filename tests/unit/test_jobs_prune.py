@@ -32,8 +32,8 @@ from jobs import main
 def old_and_new(jobs_dir: Path) -> None:
     make_job(jobs_dir, "old", days=31)
     make_job(jobs_dir, "young", days=29)
-    make_job(jobs_dir, "failed", "failed", days=31)
-    make_job(jobs_dir, "killed", "failed", KILLED, days=31)
+    make_job(jobs_dir, "failed", "failed", days=33)
+    make_job(jobs_dir, "killed", "failed", KILLED, days=32)
     damaged = make_job(jobs_dir, "damaged", days=31)
     put(damaged / "status.json", text="{")
     half = make_job(jobs_dir, "half", days=31)

@@ -1,17 +1,21 @@
 """Real runs of the workflow in folders of their own, on small NDJSON made here."""
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+AT_ONCE = ("--max-jobs-per-timespan", "100/0s")
+"""By default Snakemake starts at most 100 jobs in a second, and does not end before that second is over."""
 KEY = "0123456789abcdef" * 4
 
 Resource = dict[str, Any]
@@ -24,16 +28,41 @@ def environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def command(*args: str | Path, config: Mapping[str, object] | None = None) -> list[str]:
-    """A call of Snakemake; values in `config` are for `--config`. Without the audit, unless they ask for it: it has its own tests,
-    and looks at what other tests leave in a result on purpose."""
+def arguments(*args: str | Path, config: Mapping[str, object] | None = None) -> list[str]:
+    """What stands behind `snakemake`; values in `config` are for `--config`. Without the audit, unless they ask for it: it has its own
+    tests, and looks at what other tests leave in a result on purpose."""
     pairs = [
         f"{name}={value if isinstance(value, str) else json.dumps(value)}"
         for name, value in {"audit": {"enabled": False}, **(config or {})}.items()
     ]
     cores = () if "--cores" in args else ("--cores", "2")
-    snakemake = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", *cores]
-    return [*map(str, (*snakemake, *args)), "--config", *pairs]
+    given = map(str, ("-s", ROOT / "Snakefile", *AT_ONCE, *cores, *args))
+    return [*given, "--config", *pairs]
+
+
+def command(*args: str | Path, config: Mapping[str, object] | None = None) -> list[str]:
+    """A call of Snakemake as a user makes it, for a process of its own."""
+    return [sys.executable, "-m", "snakemake", *arguments(*args, config=config)]
+
+
+@functools.cache
+def prepared() -> subprocess.Popen[str]:
+    """Snakemake, ready to run."""
+    return subprocess.Popen(
+        [sys.executable, "-P", Path(__file__).with_name("prepared.py")],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_prepared() -> Iterator[None]:
+    """Snakemake that stands ready ends with the tests."""
+    yield
+    if prepared.cache_info().currsize:
+        prepared().communicate()  # closes its stdin, and waits
 
 
 def run_snakemake(
@@ -43,16 +72,14 @@ def run_snakemake(
     env: Mapping[str, str | None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run the workflow in `folder`. Standard error comes with standard output."""
-    return subprocess.run(
-        command(*args, config=config),
-        cwd=folder,
-        env=environment(env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    called = arguments(*args, config=config)
+    snakemake = prepared()
+    assert snakemake.stdin and snakemake.stdout
+    with tempfile.NamedTemporaryFile() as output:
+        call = {"args": called, "folder": str(folder), "env": environment(env), "output": output.name}
+        print(json.dumps(call), file=snakemake.stdin, flush=True)
+        code = int(snakemake.stdout.readline())
+        return subprocess.CompletedProcess(called, code, Path(output.name).read_text(encoding="utf-8"))
 
 
 def succeed(folder: Path, *args: str | Path, **kwargs: Any) -> list[str]:

@@ -180,24 +180,30 @@ def test_a_password_in_clear_is_refused(server: FileServer, tmp_path: Path) -> N
     assert PASSWORD not in "\n".join(lines)
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        (FileFault("html"), ["a page of HTML, not NDJSON"]),
-        (FileFault("404"), ["Patient.ndjson: there is no such file (status 404)"]),
-        (FileFault("403"), ["status 403", "services.http_import.auth"]),
-        (FileFault("401"), ["services.http_import.auth", "refuses these credentials"]),
-        (FileFault("empty"), ["the file is empty"]),
-        (FileFault("503"), ["status 503 (tried 3 times)"]),
-    ],
-    ids=lambda value: value.kind if isinstance(value, FileFault) else "",
-)
-def test_what_is_no_file(files: Path, tmp_path: Path, fault: FileFault, words: list[str]) -> None:
-    with FileServer(files, faults=[fault]) as server:
-        run = run_snakemake(tmp_path, config=config(f"{server.base}/Patient.ndjson"))
+NO_FILE = {
+    "html": ["a page of HTML, not NDJSON"],
+    "404": ["404.ndjson: there is no such file (status 404)"],
+    "403": ["status 403", "services.http_import.auth"],
+    "401": ["services.http_import.auth", "refuses these credentials", "status 401"],
+    "empty": ["the file is empty"],
+    "503": ["status 503 (tried 3 times)"],
+}
+"""By kind of the fault: what is said of it."""
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """Of each file its own line, in one run that goes on with the others."""
+    for kind in NO_FILE:
+        write_lines(tmp_path / f"served/{kind}.ndjson", [patient(1)])
+    faults = [FileFault(kind, name=f"{kind}.ndjson") for kind in NO_FILE]
+    with FileServer(tmp_path / "served", faults=faults) as server:
+        urls = [f"{server.base}/{kind}.ndjson" for kind in NO_FILE]
+        run = run_snakemake(tmp_path, "--keep-going", config=config(urls))
     assert run.returncode != 0 and "Traceback" not in run.stdout
-    (word,) = last_words(run.stdout)
-    assert all(part in word for part in words), word
+    said = last_words(run.stdout)
+    assert len(said) == len(NO_FILE), said
+    for words in NO_FILE.values():
+        assert len([one for one in said if all(part in one for part in words)]) == 1, words
     assert [*(tmp_path / "jobs/web").glob("download/*.ndjson")] == []
     assert [*(tmp_path / "jobs/web").glob("*_results.*")] == []
 

@@ -107,13 +107,12 @@ def test_the_jobs_of_a_run_share_the_connections(tmp_path: Path) -> None:
         }
         succeed(tmp_path, "--cores", "6", config=plain)
         assert double.peak == 2  # a second job would have had two more
-        shared = {
-            **plain,
-            "job": "shared",
-            "services": {"dimp": {"url": double.url, "max_concurrent_requests": 2, "max_connections": 8}},
-        }
+        dimp = {"url": double.url, "max_concurrent_requests": 2, "max_connections": 8}
         double.peak = 0
-        succeed(tmp_path, "--cores", "6", config=shared)
+        jobs = succeed(
+            tmp_path, "--cores", "6", "--forcerun", "dimp", config={**plain, "services": {"dimp": dimp}}
+        )
+        assert len([job for job in jobs if job.startswith("dimp: ")]) == 6
         assert 2 < double.peak <= 8
 
 

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,19 +72,26 @@ def test_cut_bundles_and_removed_shards_change_nothing(place: Path, data: Path, 
     assert succeed(place, config=config) == []
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a job has run without compression."""
+    folder = tmp_path_factory.mktemp("plain")
+    write_lines(folder / "in/Patient.ndjson", [patient(n) for n in range(5)])
+    succeed(folder, config={"input": "in", "job": "j"})
+    return folder
+
+
 @pytest.mark.parametrize("form", ["gz", "zst"])
-def test_compressed_results_hold_the_same(tmp_path: Path, form: str) -> None:
-    write_lines(tmp_path / "in/Patient.ndjson", [patient(n) for n in range(5)])
+def test_compressed_results_hold_the_same(tmp_path: Path, plain: Path, form: str) -> None:
+    folder = shutil.copytree(plain, tmp_path / "copy")
+    job = folder / "jobs/j"
+    before = {name: (job / f"{name}_results.ndjson").read_bytes() for name in ("import", "dimp")}
     compression = {"enabled": True, "format": form, "level": "fastest"}
-    config: dict[str, object] = {"input": "in", "job": "j"}
-    succeed(tmp_path, config=config)
-    job = tmp_path / "jobs/j"
-    plain = {name: (job / f"{name}_results.ndjson").read_bytes() for name in ("import", "dimp")}
-    assert succeed(tmp_path, config={**config, "compression": compression}) == [
+    assert succeed(folder, config={"input": "in", "job": "j", "compression": compression}) == [
         "results: dimp_results.ndjson",
         "results: import_results.ndjson",
     ]
-    for name, expected in plain.items():
+    for name, expected in before.items():
         packed = (job / f"{name}_results.ndjson.{form}").read_bytes()
         unpacked = (
             gzip.decompress(packed)
