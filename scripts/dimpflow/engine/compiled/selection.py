@@ -201,24 +201,23 @@ class Selector:
                     taken, selected = Taken(item.rank, item.rule), item.rule
                 continue
             step = way[item.step]
-            further = _further(item)
             match step.kind:
                 case "child" | "below" | "any":
                     below.add(item)
                 case "byType":
                     below.add(item)
                     if step.name == named:
-                        here.add(further)
+                        here.add(_further(item))
                 case "byName":
                     below.add(item)
                     if step.name == name:
-                        here.add(further)
+                        here.add(_further(item))
                 case "type":
                     if step.name in (named, "Resource", "DomainResource"):
-                        here.add(further)
+                        here.add(_further(item))
                 case "ofType":
                     if step.name == named:
-                        here.add(further)
+                        here.add(_further(item))
                 case _:
                     waiting.add(item)
         return Arrival(
@@ -233,21 +232,21 @@ class Selector:
     def into(self, arrival: Arrival, child: Element) -> frozenset[Item]:
         """The items that go on from a settled node into one of its children; for a nested resource with outer ranks."""
         found = set()
+        nested = child.resource
         for item in arrival.below:
             step = self.step(item)
-            further = _further(item)
             match step.kind:
                 case "child":
                     if step.name == child.name:
-                        found.add(further)
+                        found.add(_further(item))
                 case "byType" | "byName":
-                    if not child.resource:
+                    if not nested:
                         found.add(item)
                 case "any":
-                    found.add(further)
+                    found.add(_further(item))
                 case "below":
-                    found |= {item, further}
-        if child.resource:
+                    found |= {item, _further(item)}
+        if nested:
             return frozenset(item._replace(rank=item.rank - OUTER) for item in found)
         return frozenset(found)
 
