@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from dimpflow.audit.risk import DEFAULT_QUASI_IDENTIFIERS, DEFAULT_SENSITIVE
+from dimpflow.audit_settings import Audit
 from dimpflow.clients.retry import Retry
 from dimpflow.crtdl.prepare import CrtdlRules
 from dimpflow.errors import ConfigError
@@ -68,6 +70,18 @@ def test_defaults() -> None:
         pseudonym_server=None,
         keeping=Keeping((), None, "", None),
         reidentify=Reidentify(),
+        audit=Audit(
+            enabled=True,
+            on_leak="fail",
+            tolerated=(),
+            common_from=5,
+            k=5,
+            quasi=DEFAULT_QUASI_IDENTIFIERS,
+            sensitive=DEFAULT_SENSITIVE,
+            certificate=None,
+            key=None,
+            passphrase="",
+        ),
         notes=(),
     )
 
