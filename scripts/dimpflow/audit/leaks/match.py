@@ -1,0 +1,100 @@
+"""Finds values of the import in texts, by the hashes of their words."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from dimpflow.audit.leaks import kinds
+from dimpflow.audit.leaks.kinds import ANCHORS, KINDS, Kind
+from dimpflow.audit.leaks.store import Hashes, hasher
+from dimpflow.audit.leaks.words import days, words
+
+_REMEMBERED = 1 << 17  # words
+
+
+class Match(NamedTuple):
+    """A value in a text: its kind, its hash."""
+
+    kind: Kind
+    number: int
+
+
+class Matcher:
+    """The hashes of an import, opened; a context manager. Not for several threads."""
+
+    def __init__(self, folder: Path, key: bytes, lengths: Sequence[int], longest_short: int) -> None:
+        self._folder = folder
+        self._lengths = sorted(lengths, reverse=True)
+        self.longest_short = longest_short
+        """Characters; 0 for no short ids."""
+        self.hash = hasher(key)
+        self._known: dict[bytes, bool] = {}
+        self._days: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        opened = {kind: Hashes(self._folder, kind, self._stack) for kind in (*KINDS, ANCHORS)}
+        self._anchors = opened[ANCHORS]
+        self.kinds = {kind: opened[kind] for kind in KINDS}
+        self._everywhere = [(kind, opened[kind]) for kind in KINDS if kind.everywhere]
+        self._short, self._births = opened[kinds.SHORT_ID], opened[kinds.BIRTH_DATE]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def is_anchor(self, word: bytes) -> bool:
+        """Whether some value may be in a text with this word."""
+        known = self._known.get(word)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[word] = self.hash(word) in self._anchors
+        return known
+
+    def values(self, folded: str) -> list[Match]:
+        """The values in a text that are looked for everywhere; of those that overlap the longest."""
+        found = words(folded)
+        at = [i for i, word in enumerate(found) if self.is_anchor(word.encode("utf-8", "replace"))]
+        taken: set[int] = set()
+        matches = []
+        for length in self._lengths if at else ():
+            starts = {start for i in at for start in range(max(i - length + 1, 0), i + 1)}
+            for start in sorted(starts):
+                span = range(start, start + length)
+                if span.stop > len(found) or not taken.isdisjoint(span):
+                    continue
+                number = self.hash(" ".join(found[start : span.stop]).encode("utf-8", "replace"))
+                kind = next((kind for kind, hashes in self._everywhere if number in hashes), None)
+                if kind is not None:
+                    taken.update(span)
+                    matches.append(Match(kind, number))
+        return matches
+
+    def births(self, folded: str) -> list[Match]:
+        """The birth dates in a text."""
+        return [Match(kinds.BIRTH_DATE, number) for day in days(folded) if (number := self._birth(day))]
+
+    def _birth(self, day: str) -> int:
+        """The hash of a day, 0 if nobody was born then."""
+        if day not in self._days:
+            if len(self._days) >= _REMEMBERED:
+                self._days.clear()
+            number = self.hash(day.encode())
+            self._days[day] = number if number in self._births else 0
+        return self._days[day]
+
+    def short(self, folded: str) -> list[Match]:
+        """The short id that a text is, or that a reference ends with."""
+        number = self.hash(" ".join(words(_tail(folded))).encode("utf-8", "replace"))
+        return [Match(kinds.SHORT_ID, number)] if number in self._short else []
+
+    def bearers(self, match: Match) -> int:
+        """How many people bear an ordinary value."""
+        return self.kinds[match.kind].count(match.number)
+
+
+def _tail(folded: str) -> str:
+    """What an address or reference ends with."""
+    return folded[folded.rfind(":" if folded.startswith("urn:") else "/") + 1 :]

@@ -1,0 +1,101 @@
+"""The files of the leak check: compressed results, several processes, blocks of any size; what lies on the disk meanwhile."""
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import zstandard
+
+from dimpflow.audit.leaks import check_leaks, run, store
+from dimpflow.errors import InputError
+from generate import generate
+
+
+@pytest.fixture(scope="module")
+def leaking(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path]:
+    """An import, and its own lines as the result; one of them is longer than a block."""
+    folder = tmp_path_factory.mktemp("leaking")
+    generate(folder / "in", patients=8, seed=3, canaries=folder / "canaries")
+    imported = sorted((folder / "in").glob("*.ndjson"))
+    long = orjson.dumps({"resourceType": "Basic", "id": "b", "text": {"div": "x" * 50_000}})
+    (folder / "x.ndjson").write_bytes(b"\n".join([path.read_bytes().rstrip() for path in imported] + [long]))
+    return imported, folder / "x.ndjson"
+
+
+def facts(leaking: tuple[list[Path], Path], work: Path, **options: Any) -> dict[str, Any]:
+    imported, result = leaking
+    options = {"result": result, "processes": 1, **options}
+    return check_leaks(imported, key=b"key", work=work, **options).as_facts()
+
+
+def test_processes_blocks_and_pieces_change_nothing(
+    leaking: tuple[list[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = facts(leaking, tmp_path / "w")
+    assert len(expected["findings"]) > 30
+    assert expected["lines"] == sum(path.read_bytes().count(b"\n") for path in leaking[0]) + 1
+    assert facts(leaking, tmp_path / "w", processes=2) == expected
+    for size in (700, 4_001, 1 << 24):
+        assert facts(leaking, tmp_path / "w", block_bytes=size) == expected, size
+    monkeypatch.setattr(run, "_PIECE", 5_000)
+    monkeypatch.setattr(store, "_AT_ONCE", 100)
+    assert facts(leaking, tmp_path / "w") == expected
+
+
+@pytest.mark.parametrize("ending", ["gz", "zst"])
+def test_compressed_results(leaking: tuple[list[Path], Path], tmp_path: Path, ending: str) -> None:
+    data = leaking[1].read_bytes()
+    packed = tmp_path / f"x.ndjson.{ending}"
+    packed.write_bytes(gzip.compress(data) if ending == "gz" else zstandard.compress(data))
+    assert facts(leaking, tmp_path / "w", result=packed) == facts(leaking, tmp_path / "w")
+
+
+def test_no_value_lies_on_the_disk_and_nothing_stays(
+    leaking: tuple[list[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "zone" / "leaks"
+    work.mkdir(parents=True, mode=0o755)
+    (work / "part-0.hashes").write_bytes(b"left by a run that was killed")
+    seen: list[bytes] = []
+    scanned = run._scanned
+
+    def look(*arguments: Any) -> Any:
+        assert os.stat(work).st_mode & 0o777 == 0o700
+        for file in work.iterdir():
+            assert os.stat(file).st_mode & 0o777 == 0o600
+            seen.append(file.read_bytes())
+        return scanned(*arguments)
+
+    monkeypatch.setattr(run, "_scanned", look)
+    report = orjson.dumps(facts(leaking, work))
+    assert not work.exists()
+    assert len(seen) == len(run.KINDS) + 1
+    assert sum(map(len, seen)) > 1000
+    canaries = [orjson.loads(line)["value"] for line in (leaking[1].parent / "canaries").open("rb")]
+    for value in canaries:
+        if len(value) > 4:
+            assert value.encode() not in report
+            assert not any(value.encode() in data for data in seen)
+
+
+def test_hashes_depend_on_the_key() -> None:
+    one, other = store.hasher(b"a" * 32), store.hasher(b"b" * 32)
+    assert one(b"rose") == store.hasher(b"a" * 32)(b"rose") != other(b"rose")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_broken_import_is_an_error_and_leaves_nothing(tmp_path: Path, processes: int) -> None:
+    (tmp_path / "broken.ndjson").write_bytes(b'{"resourceType":"Patient","id":"secret-7"\n')
+    with pytest.raises(InputError, match=r"broken\.ndjson: a line is not JSON") as error:
+        check_leaks(
+            [tmp_path / "broken.ndjson"],
+            tmp_path / "broken.ndjson",
+            key=b"key",
+            work=tmp_path / "w",
+            processes=processes,
+        )
+    assert "secret" not in str(error.value)
+    assert not (tmp_path / "w").exists()
