@@ -140,8 +140,9 @@ def answers_of(path: Path, given: Sequence[bytes]) -> tuple[dict[int, bytes], di
         form = REASON.fullmatch(reason)
         assert name == "in.ndjson" and form, message
         assert form["path"] is None or (form["path"], form["method"]) in named, message
+        said = reason.replace(form["path"] or "", "", 1)  # the rule set's own words may be those of a line
         assert not any(
-            re.search(rf"\b{re.escape(value)}\b", reason) for value in values(given[int(number) - 1])
+            re.search(rf"\b{re.escape(value)}\b", said) for value in values(given[int(number) - 1])
         ), message
         assert place.startswith("$") and set(re.findall(r"[^\W\d]\w*", place)) <= KNOWN, message
         refused[int(number)] = reason
