@@ -89,6 +89,11 @@ $(TORCH_COHORT)/core.ndjson: $(GENERATOR) | $(READY)
 	@$(VENV)/bin/python tests/generate.py --shape torch --patients 200 --seed 1 --out $(TORCH_COHORT)
 	@touch $@
 
+.PHONY: report
+report: $(READY)  ## Make the audit document of a job: [JOB=jobs/study-42 ARGS='--config job=study-42 input=/data/fhir', as it was run]
+	@export DIMP_CRYPTO_HASH_KEY="$${DIMP_CRYPTO_HASH_KEY:-$$(cat $(KEY) 2> /dev/null)}"; \
+	    snakemake --cores 1 --report $(JOB)/report.html $(STYLE) $(ARGS)
+
 .PHONY: demo
 demo: $(READY) $(KEY) demo/.generated  ## Generate a cohort, run the workflow on it, make the report, say where all is
 	@export DIMP_CRYPTO_HASH_KEY="$$(cat $(KEY))"; \

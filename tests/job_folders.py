@@ -23,7 +23,16 @@ SCRIPT = ROOT / "scripts" / "jobs.py"
 SCHEMA = json.loads((ROOT / "schemas" / "jobs.schema.json").read_text(encoding="utf-8"))
 SHA = "a" * 64
 SECRET = "Müller-Kanarie"  # stands in the data and must stand in no tombstone
-ZONE = ("gather", "import", "import_results.json", "import_results.ndjson", "inventory", "mappings", "split")
+ZONE = (
+    "gather",
+    "import",
+    "import_results.json",
+    "import_results.ndjson",
+    "inventory",
+    "mappings",
+    "split",
+    "withheld",
+)
 
 
 def put(path: Path, content: Any = None, *, text: str = "") -> Path:
@@ -65,6 +74,7 @@ def fill(folder: Path) -> None:
     for name in ("import_results", "dimp_results"):
         put(folder / f"{name}.json", {"lines": 8, "rejected": 0, "sha256": SHA})
         put(folder / f"{name}.ndjson", text=SECRET if name == "import_results" else "{}\n")
+    put(folder / "withheld/dimp_results.ndjson", text=f"{SECRET}\n")
     put(folder / "logs/import_Patient.log", text="2026-01-01T00:00:02Z INFO 3 lines\n")
     put(folder / "report/import.html", text="<p>8</p>")
 

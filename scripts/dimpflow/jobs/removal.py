@@ -27,7 +27,7 @@ from dimpflow.jobs.tombstone import (
     write_tombstone,
 )
 
-ZONE = ("torch", "download", "inventory", "import", "split", "gather", "mappings")
+ZONE = ("torch", "download", "inventory", "import", "split", "gather", "mappings", "withheld")
 """Folders of a job that identify people; so do its `import_results.*`."""
 
 
