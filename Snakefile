@@ -1,7 +1,7 @@
 # DIMP workflow: FHIR R4 data in NDJSON files in, the same data de-identified out.
 #
 #   [extract ->] [download ->]
-#   input -> inventory -> import -> split -> dimp -> results        (jobs/<job>/..., see README.md)
+#   input -> inventory -> import -> split -> dimp -> results -> check -> audit        (jobs/<job>/..., see README.md)
 #
 # Here is the front door only: which configuration, which rules, which files at the end. The rules are in workflow/rules,
 # the script of each rule in scripts/<name>.py, the work itself in the library scripts/dimpflow.

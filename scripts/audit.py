@@ -7,9 +7,23 @@ from typing import Any
 from dimpflow.audit.balance import read_facts
 from dimpflow.audit.chain.record import write_audit
 from dimpflow.audit.facts import CHECKS, RulesUsed, RunFacts, collect_facts
+from dimpflow.audit.pages import (
+    consistency_page,
+    environment_page,
+    leaks_page,
+    overview_page,
+    provenance_page,
+    risk_page,
+    rules_page,
+    summary_page,
+)
 from dimpflow.audit.signing import read_signer
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
+from dimpflow.ndjson import AtomicFile
+from dimpflow.ruleset.load import load_rule_set
+from dimpflow.ruleset.options import Options
+from dimpflow.ruleset.rules import RuleSet
 
 
 def main(
@@ -17,9 +31,11 @@ def main(
     shards: Mapping[str, Sequence[str]],
     run: Mapping[str, Any],
     signer: Mapping[str, Any] | None,
+    rule_set: Mapping[str, Any],
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Write the audit of a job. run: what RunFacts holds, as plain values; signer: certificate, key and passphrase, if the site signs."""
+    """Write the audit of a job. run: what RunFacts holds, as plain values; signer: certificate, key and passphrase, if the site signs;
+    rule_set: `rules`, where it is, and its `options`."""
     rules = RulesUsed(**run["rules"])
     facts = collect_facts(
         folder,
@@ -28,10 +44,37 @@ def main(
         {name: read_facts(folder.path / "audit" / f"{name}.json") for name in CHECKS},
     )
     signed = read_signer(**signer, environ=environ, section="audit.sign") if signer else None
-    write_audit(folder, facts, signed)
+    write_pages(folder, write_audit(folder, facts, signed), rule_set_of(rule_set, environ))
+
+
+def rule_set_of(places: Mapping[str, Any], environ: Mapping[str, str]) -> RuleSet | None:
+    """The rule set, to be put into words; None if a service has applied its rules."""
+    if places["rules"] is None:
+        return None
+    return load_rule_set(places["rules"], environ, Options.from_params(places["options"]))
+
+
+def write_pages(folder: JobFolder, facts: dict[str, Any], rule_set: RuleSet | None) -> None:
+    """The pages of the report. They show what audit.json says, and are not vouched for by it."""
+    figures, drawing = (
+        (folder.path / "audit" / f"risk.{ending}").read_text(encoding="utf-8") for ending in ("html", "svg")
+    )
+    pages = {
+        "overview": overview_page(facts),
+        "summary_de": summary_page(facts, rule_set),
+        "rules": rules_page(facts, rule_set, "en"),
+        "leaks": leaks_page(facts),
+        "consistency": consistency_page(facts),
+        "risk": risk_page(facts, figures, drawing),
+        "provenance": provenance_page(facts),
+        "environment": environment_page(facts),
+    }
+    for name, text in pages.items():
+        with AtomicFile(folder.path / "report" / f"{name}.html") as page:
+            page.write(text.encode())
 
 
 if __name__ == "__main__":
     with guard(snakemake.log[0]):
         places = snakemake.params.places
-        main(places.folder, places.shards, places.run, places.signer)
+        main(places.folder, places.shards, places.run, places.signer, places.rule_set)

@@ -19,7 +19,7 @@ from dimpflow.audit.balance import read_facts
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import check_consistency
 from dimpflow.audit.leaks import LeakReport, check_leaks
-from dimpflow.audit.risk import assess_risk, picture, quasi_identifier
+from dimpflow.audit.risk import assess_risk, html, picture, quasi_identifier
 from dimpflow.audit.withhold import refused_lines, result_of, told, withhold
 from dimpflow.errors import DimpflowError, InputError
 from dimpflow.joblog import guard
@@ -37,7 +37,8 @@ def main(
     cfg: Mapping[str, Any],
     processes: int,
 ) -> None:
-    """Check the result of a job. outputs: `leaks`, `consistency`, `risk` and `picture`.
+    """Check the result of a job. outputs: `leaks`, `consistency`, `risk`, `figures`
+    and `picture` (of the risk, for the report).
 
     InputError: the result has leaks; what was found stands in the message.
     """
@@ -68,12 +69,17 @@ def main(
     quasi = [quasi_identifier(text) for text in cfg["quasi"]]
     with open_input(result, compression_of(result)) as lines:
         risk = assess_risk(lines, quasi, cfg["sensitive"], cfg["k"])
-    write_json(
-        outputs["risk"],
-        {"state": "failed" if risk.patients_below else "passed", **risk.as_facts()},
-    )
+    write_json(outputs["risk"], {"state": _judged(risk.share_below, cfg["most_below_k"]), **risk.as_facts()})
+    with AtomicFile(outputs["figures"]) as page:
+        page.write(html(risk).encode())
     with AtomicFile(outputs["picture"]) as page:
         page.write(picture(risk).encode())
+
+
+def _judged(share: float, most: float | None) -> str:
+    if most is None:
+        return "measured"
+    return "passed" if share <= most else "failed"
 
 
 def leaks_in(

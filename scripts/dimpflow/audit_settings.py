@@ -17,7 +17,7 @@ from dimpflow.errors import ConfigError
 @dataclass(frozen=True)
 class Audit:
     """on_leak: what becomes of a result that holds identifying values; tolerated: FHIR paths where they may stand; common_from:
-    subjects from which on a word is a common one; k, quasi, sensitive: of the risk; certificate, key, passphrase: of the
+    subjects from which on a word is a common one; k, most_below_k (a share), quasi, sensitive: of the risk; certificate, key, passphrase: of the
     signature, the passphrase as `${VARIABLE}` or ""."""
 
     enabled: bool
@@ -25,6 +25,7 @@ class Audit:
     tolerated: tuple[str, ...]
     common_from: int
     k: int
+    most_below_k: float | None
     quasi: tuple[str, ...]
     sensitive: tuple[str, ...]
     certificate: Path | None
@@ -42,6 +43,7 @@ def audit_of(filled: Mapping[str, Any]) -> Audit:
         tolerated=tuple(section["tolerate"]),
         common_from=section["common_from"],
         k=section["k"],
+        most_below_k=section.get("most_below_k"),
         quasi=tuple(section.get("quasi_identifiers", DEFAULT_QUASI_IDENTIFIERS)),
         sensitive=tuple(section.get("sensitive", DEFAULT_SENSITIVE)),
         certificate=Path(sign["certificate"]) if "certificate" in sign else None,

@@ -76,6 +76,7 @@ def test_defaults() -> None:
             tolerated=(),
             common_from=5,
             k=5,
+            most_below_k=None,
             quasi=DEFAULT_QUASI_IDENTIFIERS,
             sensitive=DEFAULT_SENSITIVE,
             certificate=None,

@@ -79,6 +79,25 @@ def test_everything_is_as_recorded(folder: Path) -> None:
     )
 
 
+def test_the_report_holds_all_pages(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for label in (
+        "1 Overview",
+        "2 What was done",
+        "3 Checks",
+        "4 Evidence",
+        "Zusammenfassung (deutsch)",
+        "risk of recognition",
+    ):
+        assert label in page
+    overview = (folder / "jobs/study/report/overview.html").read_text(encoding="utf-8")
+    assert (
+        facts_of(folder)["output"]["file_sha256"] in overview and "3 checks were run and passed" in overview
+    )
+    rules = (folder / "jobs/study/report/rules.html").read_text(encoding="utf-8")
+    assert "replaced by one pseudonym (PT_…) per patient" in rules
+
+
 def test_no_original_and_no_secret_is_in_what_is_handed_out(folder: Path) -> None:
     planted = {one["value"] for one in canaries(folder) if len(one["value"]) >= 5}
     assert len(planted) > 1000

@@ -6,7 +6,17 @@ MORE = {
     f"audit/{name}.json": [f"import_results.ndjson{ENDING}", f"dimp_results.ndjson{ENDING}"]
     for name in CHECKED
 }
-MORE["audit/risk.svg"] = ["audit/risk.json"]
+MORE |= {f"audit/risk.{ending}": [f"dimp_results.ndjson{ENDING}"] for ending in ("html", "svg")}
+PAGES = {
+    "overview": ("1 Overview", "the job on one page"),
+    "summary_de": ("1 Overview", "Zusammenfassung (deutsch)"),
+    "rules": ("2 What was done", "the rules in words"),
+    "leaks": ("3 Checks", "leaks"),
+    "consistency": ("3 Checks", "consistency"),
+    "risk": ("3 Checks", "risk of recognition"),
+    "provenance": ("4 Evidence", "digests, and how to check them"),
+    "environment": ("4 Evidence", "software"),
+}
 
 
 if AUDITS:
@@ -19,12 +29,8 @@ if AUDITS:
             imported=of_plan(lambda source, names: imported([source])),
         output:
             **{name: in_job("audit", f"{name}.json") for name in CHECKED},
-            picture=report(
-                in_job("audit", "risk.svg"),
-                category="5 How alike patients are",
-                caption="../report/risk.rst",
-                labels={"check": "risk", "shows": "patients by size of their group"},
-            ),
+            figures=in_job("audit", "risk.html"),
+            picture=in_job("audit", "risk.svg"),
         log:
             in_job("logs", "check.log"),
         benchmark:
@@ -42,6 +48,7 @@ if AUDITS:
                 "tolerate": list(SETTINGS.audit.tolerated),
                 "common_from": SETTINGS.audit.common_from,
                 "k": SETTINGS.audit.k,
+                "most_below_k": SETTINGS.audit.most_below_k,
                 "quasi": list(SETTINGS.audit.quasi),
                 "sensitive": list(SETTINGS.audit.sensitive),
             },
@@ -62,6 +69,15 @@ if AUDITS:
             facts=in_job("audit", "audit.json"),
             sums=in_job("audit", "audit.sha256"),
             provenance=in_job("audit", "provenance.ndjson"),
+            pages=[
+                report(
+                    in_job("report", f"{name}.html"),
+                    category=category,
+                    caption=f"../report/{name}.rst",
+                    labels={"page": label},
+                )
+                for name, (category, label) in PAGES.items()
+            ],
         log:
             in_job("logs", "audit.log"),
         benchmark:
@@ -79,7 +95,14 @@ if AUDITS:
                 **dimp_params(),
             },
             places=lambda wildcards: untracked(
-                folder=FOLDER, shards=plan(), run=audited_run(), signer=signer()
+                folder=FOLDER,
+                shards=plan(),
+                run=audited_run(),
+                signer=signer(),
+                rule_set={
+                    "rules": None if SERVICE else SETTINGS.rules,
+                    "options": SETTINGS.options.as_params(),
+                },
             ),
         message:
             "audit: the evidence"

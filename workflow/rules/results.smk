@@ -17,9 +17,9 @@ rule results_import:
         facts=in_job("import_results.json"),
         table=report(
             in_job("report", "import.html"),
-            category="1 What came in",
+            category="2 What was done",
             caption="../report/import.rst",
-            labels={"step": "import", "shows": "lines and resource types of each source"},
+            labels={"page": "what came in"},
         ),
     log:
         in_job("logs", "results_import.log"),
@@ -51,9 +51,9 @@ rule results_dimp:
         facts=in_job("dimp_results.json"),
         table=report(
             in_job("report", "dimp.html"),
-            category="2 What went out",
+            category="2 What was done",
             caption="../report/dimp.rst",
-            labels={"step": "dimp", "shows": "lines, resource types and what each rule did"},
+            labels={"page": "what went out"},
         ),
     log:
         in_job("logs", "results_dimp.log"),
