@@ -8,7 +8,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,30 +29,44 @@ _PLAIN = re.compile(rb"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]+")
 Hashes = list["array[int]"]
 
 
-def hashes_of(lines: Iterable[bytes]) -> Hashes:
+def hashes_of(lines: Sequence[bytes]) -> Hashes:
     """What lines hold, by part."""
-    found: list[int] = []
-    known: dict[bytes, int] = {}  # of references that were seen: most come again soon
-    for line in lines:
-        found += _in_text(line, known) or _in_tree(line)
+    holding = [line for line in lines if b'"contained"' in line]
+    plain = [line for line in lines if b'"contained"' not in line] if holding else lines
+    found = _in_text(b"\n".join(plain))
+    if found is None:
+        found, holding = [], list(lines)
+    for line in holding:
+        found += _in_one(line) or _in_tree(line)
     found.sort()
     edges = [bisect_left(found, part << 58) for part in range(PARTS)]
     return [array("Q", found[start:end]) for start, end in pairwise([*edges, len(found)])]
 
 
-def _in_text(line: bytes, known: dict[bytes, int]) -> list[int]:
-    """Empty where the text alone does not tell: an id that does not follow its type, a reference that is not written plainly."""
-    named = _NAMED.findall(line)
-    if len(named) != line.count(b'"resourceType"') or b'"contained"' in line:
-        return []
+def _in_text(lines: bytes) -> list[int] | None:
+    """None where the text alone does not tell: an id that does not follow its type, a reference to what has no id but a uuid."""
+    named = _NAMED.findall(lines)
+    if len(named) != lines.count(b'"resourceType"'):
+        return None
     found = [_hashed(b"%b/%b" % pair) | _NODE for pair in named]
+    for text, count in Counter(_REFERENCE.findall(lines)).items():
+        if not _PLAIN.fullmatch(text):
+            return None
+        found += [_hashed(text)] * count
+    return found
+
+
+def _in_one(line: bytes) -> list[int]:
+    """Of a resource that may hold contained ones, which nobody else refers to; empty where the text alone does not tell."""
+    head = _NAMED.match(line, 1)
+    if head is None or line[:1] != b"{" or b'"entry"' in line:
+        return []
+    found = [_hashed(b"%b/%b" % head.groups()) | _NODE]
     for text in _REFERENCE.findall(line):
-        value = known.get(text)
-        if value is None:
-            if not _PLAIN.fullmatch(text):
-                return []
-            value = known[text] = _hashed(text)
-        found.append(value)
+        if _PLAIN.fullmatch(text):
+            found.append(_hashed(text))
+        elif not text.startswith(b"#"):
+            return []
     return found
 
 

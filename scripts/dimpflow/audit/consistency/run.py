@@ -15,15 +15,15 @@ import orjson
 
 from dimpflow.audit.consistency.kept import Profile
 from dimpflow.audit.consistency.links import Hashes, Links, Store, hashes_of
-from dimpflow.audit.consistency.pairs import Imported, Pairs, paired
+from dimpflow.audit.consistency.pairs import Imported, Pair, paired
 from dimpflow.audit.consistency.references import mentions_of
 from dimpflow.audit.consistency.structure import Groups
 from dimpflow.sources import Compression
 
 _TYPE = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
-_PAIRS = 2000
+_PAIRS = 4000
 """Lines that a process gets at a time."""
-_COMPARED = 50_000
+_COMPARED = 20_000
 """Lines whose references are compared by their places, at most; of more, every n-th."""
 _PROFILED = 5_000
 """Lines whose values are compared one by one, at most."""
@@ -145,9 +145,10 @@ class _Work:
     step: int
     profiled: int
 
-    def __call__(self, pairs: Pairs) -> _Done:
-        done = _Done(hashes_of(pairs.before), hashes_of(pairs.after))
-        for number, (before, after) in enumerate(zip(pairs.before, pairs.after, strict=True), pairs.first):
+    def __call__(self, pair: Pair) -> _Done:
+        all_before, all_after = pair.before.lines(), pair.after.lines()
+        done = _Done(hashes_of(all_before), hashes_of(all_after))
+        for number, (before, after) in enumerate(zip(all_before, all_after, strict=True), pair.first):
             if number % self.step == 0:
                 one, two, gone = mentions_of(before, after)
                 done.before.add(number, one)
@@ -164,7 +165,7 @@ def _type_of(line: bytes) -> object:
     return found[1].decode() if found else orjson.loads(line).get("resourceType")
 
 
-def _mapped(stack: ExitStack, work: _Work, all_pairs: Iterator[Pairs], processes: int) -> Iterator[_Done]:
+def _mapped(stack: ExitStack, work: _Work, all_pairs: Iterator[Pair], processes: int) -> Iterator[_Done]:
     """In the order of the pairs. Processes are forked: their hashes must be those of one key."""
     if processes < 2:
         yield from map(work, all_pairs)
