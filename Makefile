@@ -107,6 +107,7 @@ demo: $(READY) $(KEY) demo/.generated  ## Generate a cohort, run the workflow on
 	@echo "  status    $(JOB)/status.json"
 	@echo "  logs      $(JOB)/logs/"
 	@echo "  report    $(JOB)/report.html (open it in a browser)"
+	@echo "  evidence  $(JOB)/audit/ (python scripts/verify_audit.py $(notdir $(JOB)) says whether all is as it was)"
 	@echo "  key       $(KEY)"
 
 .PHONY: cohort
