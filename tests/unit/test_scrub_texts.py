@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimpflow.scrub.automaton import Automaton
-from dimpflow.scrub.spellings import fold
+from dimpflow.scrub.spellings import fold, shaped, words
 from dimpflow.scrub.terms import Terms, terms_of
 
 PATIENT: dict[str, Any] = {
@@ -152,6 +152,15 @@ def test_only_the_term_is_replaced(before: list[str], spelling: str, behind: lis
 def test_without_terms_any_text_is_the_same(text: str) -> None:
     nobody = Automaton(terms_of(b'{"resourceType":"Patient"}'))
     assert nobody.scrub(text) == text and nobody.scrub(text, xhtml=True) == text
+
+
+@given(
+    st.text(st.sampled_from("aeosSuÄßæøþµ\u00aa\u00b2\u00adé\u0301ćЖ 1-–"))
+    | st.text(st.characters(max_codepoint=255))
+)
+@settings(max_examples=300, deadline=None)
+def test_a_shaped_text_has_the_same_words_in_the_same_places(text: str) -> None:
+    assert words(shaped(text)) == words(text) and len(shaped(text)) == len(text)
 
 
 LETTERS = st.sampled_from("abdegimnoprstuäöüßëÄÖÜ")

@@ -1,7 +1,7 @@
 """Finds the terms of one patient in a text, in time linear in the text, and replaces them.
 
-The text is folded word by word (one memory serves all patients), its words are looked up in a set, and what may be divided is
-searched for in the folded words written together. That search is Python's own (`str.find`: two-way, no backtracking): an
+Its letters are folded where they stand, then its words (one memory serves all patients), these are looked up in a set, and what may
+be divided is searched for in the folded words written together. That search is Python's own (`str.find`: two-way, no backtracking): an
 Aho-Corasick automaton or a compiled alternation takes longer to make (150 and 320 us) than a patient's texts take to search.
 """
 
@@ -9,14 +9,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
+from operator import itemgetter
 
-from dimpflow.scrub.markup import Markup, Span
+from dimpflow.scrub.markup import Markup, Span, edited
 from dimpflow.scrub.spellings import (
     APOSTROPHES,
     INFLECTIONS,
     MONTHS,
     Stems,
     cut,
+    shaped,
 )
 from dimpflow.scrub.terms import SHORTEST_RUN, Terms
 
@@ -35,17 +37,19 @@ _TRUNKS = frozenset(("0", "49", "049", "0049", "490", "00490", "00"))
 _LONGEST_TRUNK = 5
 _DATE_MARKS = frozenset((".", "/", "-", "–"))
 _stems = Stems()
+_first = itemgetter(0)
 
 
 class Automaton:
     """The terms of one patient, ready to be searched for. It is asked for one text at a time and keeps nothing of it."""
 
-    __slots__ = ("_apart", "_beside", "_births", "_divided", "_terms")
+    __slots__ = ("_apart", "_beside", "_births", "_divided", "_names", "_terms")
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._apart = terms.words.isdisjoint
-        self._divided = sorted(terms.runs | terms.codes | terms.phones, key=len, reverse=True)
+        self._names = terms.runs - terms.codes - terms.phones
+        self._divided = [*self._names, *terms.codes, *terms.phones]
         self._beside = terms.beside
         self._births = [birth_of(day) for day in terms.births]
 
@@ -60,20 +64,12 @@ class Automaton:
             if not spans and not markup.hidden:
                 return text
             return markup.replaced(spans, marker, lambda part: self.scrub(part, marker))
-        parts = cut(text)
-        found = self._found(parts)
-        if not found:
-            return text
-        for first, last in reversed(found):
-            opening = _opening(parts, first, last)
-            if opening:
-                parts[2 * first] = parts[2 * first][:-opening]
-            parts[2 * first + 1 : 2 * last + 2] = [marker]
-        return "".join(parts)
+        spans = self.spans(text)
+        return edited(text, [(start, end, marker) for start, end in spans]) if spans else text
 
     def spans(self, text: str) -> list[Span]:
         """Where terms stand in a text without markup, in order, not overlapping."""
-        parts = cut(text)
+        parts = cut(shaped(text))
         found = self._found(parts)
         if not found:
             return []
@@ -83,11 +79,16 @@ class Automaton:
     def _found(self, parts: list[str]) -> list[Span]:
         """The words that are to be replaced: first and last of each stretch, in order, not overlapping."""
         stems = list(map(_stems.__getitem__, parts[1::2]))
-        keys = [forms[0] for forms in stems]
+        keys = list(map(_first, stems))
         apart = self._apart
-        hits = [(at, at) for at, forms in enumerate(stems) if not apart(forms)]
+        words = [at for at, forms in enumerate(stems) if not apart(forms)]
+        hits = [(at, at) for at in words]
         line = "".join(keys)
         divided = [key for key in self._divided if key in line]
+        if divided:
+            # most names are words of their own, which were found already
+            whole, names = [keys[at] for at in words], self._names
+            divided = [key for key in divided if key not in names or line.count(key) != whole.count(key)]
         if divided:
             hits += _Line(parts, keys, line).hits(divided, self._terms)
         for birth in self._births:
@@ -159,74 +160,34 @@ class _Line:
         self._starts = list(accumulate(map(len, keys), initial=0))
         """Where the words begin in the line, and its end."""
 
-    def hits(self, found: list[str], terms: Terms) -> list[Span]:
-        """The words of terms that may be divided, of which it is known that they are in the line; the longest first."""
-        line, runs, codes, phones = self._line, terms.runs, terms.codes, terms.phones
-        hits: list[Span] = []
-        covered: list[Span] = []
-        for key in found:
-            # most names are words of their own, which were found already
-            checks = [self._name] if key in runs and line.count(key) != self._keys.count(key) else []
-            if key in codes:
-                checks.append(self._code)
-            if key in phones:
-                checks.append(self._phone)
-            elif not checks:
-                continue
-            for at in self._places(key):
-                end = at + len(key)
-                if key not in phones and any(start <= at and end <= stop for start, stop in covered):
-                    continue  # a longer term goes there, and this one with it
-                spans = [span for check in checks if (span := check(key, at))]
-                if spans:
-                    hits += spans
-                    covered.append((at, end))
-        return hits
-
-    def _places(self, key: str) -> Iterator[int]:
-        """Where a term is in the line. It may begin in a word near its beginning only, so that no text takes long."""
+    def hits(self, found: list[str], terms: Terms) -> Iterator[Span]:
+        """The words of terms that may be divided, of which it is known that they are in the line."""
         line, starts = self._line, self._starts
-        at = line.find(key)
-        while at >= 0:
-            yield at
-            word = bisect_right(starts, at)
-            near = at + 1 - starts[word - 1] <= _LONGEST_TRUNK
-            at = line.find(key, at + 1 if near else starts[word])
+        for key in found:
+            name, code, phone = key in terms.runs, key in terms.codes, key in terms.phones
+            at = line.find(key)
+            while at >= 0:
+                end = at + len(key)
+                first, last = bisect_right(starts, at) - 1, bisect_left(starts, end) - 1
+                before, rest = at - starts[first], line[end : starts[last + 1]]
+                if name and first == last and len(key) >= INSIDE_WORDS:
+                    yield first, last
+                elif self._close(first, last):
+                    whole = not before and not rest
+                    if (name and not before and (whole or rest in _ENDINGS)) or (
+                        code and whole and (len(key) >= SHORTEST_RUN or not any(self._gaps(first, last)))
+                    ):
+                        yield first, last
+                    if phone and not rest and (whole or line[at - before : at] in _TRUNKS):
+                        yield self._with_trunk(first), last
+                # it may begin in a word near its beginning only, so that no text takes long
+                at = line.find(key, at + 1 if before < _LONGEST_TRUNK else starts[first + 1])
 
-    def _name(self, key: str, at: int) -> Span | None:
-        """The words of a name at a place of the line, if it is one there."""
-        first, last = self._words(key, at)
-        if first == last and len(key) >= INSIDE_WORDS:
-            return first, last
-        rest = self._line[at + len(key) : self._starts[last + 1]]
-        whole = self._starts[first] == at and (not rest or rest in _ENDINGS)
-        return (first, last) if whole and self._close(first, last) else None
-
-    def _code(self, key: str, at: int) -> Span | None:
-        """The words of a number or a line; a short one must not be divided (120/80 is no number 12080)."""
-        first, last = self._words(key, at)
-        if self._starts[first] != at or self._starts[last + 1] != at + len(key):
-            return None
-        divided = len(key) < SHORTEST_RUN and any(self._gaps(first, last))
-        return (first, last) if not divided and self._close(first, last) else None
-
-    def _phone(self, key: str, at: int) -> Span | None:
-        """The words of a telephone number, with the country's and the trunk digits before it."""
-        keys = self._keys
-        first, last = self._words(key, at)
-        before = self._line[self._starts[first] : at]
-        if (
-            self._starts[last + 1] != at + len(key)
-            or (before and before not in _TRUNKS)
-            or not self._close(first, last)
-        ):
-            return None
-        while first and keys[first - 1] in _TRUNKS and len(self._parts[2 * first]) <= _WIDEST:
+    def _with_trunk(self, first: int) -> int:
+        """The word where a telephone number begins with the country's and the trunk digits before it."""
+        while first and self._keys[first - 1] in _TRUNKS and len(self._parts[2 * first]) <= _WIDEST:
             first -= 1
-        return first, last
-
-    def _words(self, key: str, at: int) -> Span:
-        return bisect_right(self._starts, at) - 1, bisect_left(self._starts, at + len(key)) - 1
+        return first
 
     def _gaps(self, first: int, last: int) -> list[str]:
         return self._parts[2 * first + 2 : 2 * last + 1 : 2]

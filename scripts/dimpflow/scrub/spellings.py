@@ -138,6 +138,23 @@ def fold(word: str) -> str:
     return _DOUBLED_S.sub("s", word) if "ss" in word else word
 
 
+def _shape(char: str) -> str:
+    key = fold(char)
+    return key if len(key) == 1 and key.isascii() and key.isalpha() else char
+
+
+_SHAPES = "".join(map(_shape, map(chr, range(256)))).encode("latin-1")
+
+
+def shaped(text: str) -> str:
+    """A text with its letters folded one by one, as far as they stay one letter, and all else where it was. It has the same words
+    as before, which fold faster; a text with characters beyond ISO 8859-1 stays as it is."""
+    try:
+        return text.encode("latin-1").translate(_SHAPES).decode("latin-1")
+    except UnicodeEncodeError:
+        return text
+
+
 def words(text: str) -> list[str]:
     """The folded words of a text."""
     return [fold(word) for word in cut(text)[1::2]]
