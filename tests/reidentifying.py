@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,6 +214,9 @@ def refused(job: Case, kind: str, match: str, **changes: Any) -> str:
         job.run(**changes)
     assert job.nothing_came_out()
     assert job.results_logged()[-1] in (f"refused: {kind}", f"failed: {kind}")
+    logged = re.sub(
+        r"\b[0-9a-f]{32,64}\b", "", job.log.read_text()
+    )  # a digest may hold the digits of a value by chance
     for secret in ("4711", "Müller", "A 17", *job.recorder.given.values()):
-        assert secret not in str(caught.value) and secret not in job.log.read_text()
+        assert secret not in str(caught.value) and secret not in logged
     return str(caught.value)

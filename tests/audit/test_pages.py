@@ -1,6 +1,5 @@
 """dimpflow.audit.pages: pages that stand alone, say what audit.json says, and nothing of anybody; the overview."""
 
-import copy
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from audit_jobs import ENVIRON, RULES, AuditedJob, make_job, with_service
+from audit_jobs import ENVIRON, RULES, AuditedJob, with_service
 from canaries import find_canaries
 from dimpflow.audit.facts import collect_facts
 from dimpflow.audit.pages import (
@@ -30,7 +29,7 @@ from dimpflow.audit.pages import (
 from dimpflow.audit.pages.frame import Said, moment, share
 from dimpflow.ruleset.load import load_rule_set
 from dimpflow.ruleset.options import Options
-from page_facts import Facts, checked
+from page_facts import Facts
 from page_reading import plain, read_page
 
 RULE_SET = load_rule_set(RULES, ENVIRON, Options(strict=True))
@@ -49,27 +48,6 @@ PAGES: dict[str, Callable[[Facts], str]] = {
     "environment": environment_page,
 }
 HOSTILE = "<img src=x onerror=alert(1)>&\"'{0}{x}"
-
-
-@pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> AuditedJob:
-    return make_job(tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture(scope="module")
-def checks(job: AuditedJob, tmp_path_factory: pytest.TempPathFactory) -> Facts:
-    return checked(job, tmp_path_factory.mktemp("work"))
-
-
-@pytest.fixture(scope="module")
-def facts(job: AuditedJob, checks: Facts) -> Facts:
-    return collect_facts(job.folder, job.shards, job.run, checks)
-
-
-@pytest.fixture
-def changed(facts: Facts) -> Facts:
-    """A copy that a test may change."""
-    return copy.deepcopy(facts)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -120,7 +98,7 @@ def spoil(node: Any, key: str = "") -> Any:
 
 
 def test_no_page_holds_anything_of_anybody(
-    job: AuditedJob, facts: Facts, checks: Facts, tmp_path: Path
+    page_job: AuditedJob, facts: Facts, checks: Facts, tmp_path: Path
 ) -> None:
     written = []
     for name, make in PAGES.items():
@@ -128,8 +106,10 @@ def test_no_page_holds_anything_of_anybody(
         written[-1].write_text(make(facts), encoding="utf-8")
     written.append(tmp_path / "risk.html")
     written[-1].write_text(risk_page(facts, checks["figures"], checks["picture"]), encoding="utf-8")
-    assert find_canaries([job.folder.imported("Patient")], job.canaries)  # the search finds what is there
-    assert find_canaries(written, job.canaries) == []
+    assert find_canaries(
+        [page_job.folder.imported("Patient")], page_job.canaries
+    )  # the search finds what is there
+    assert find_canaries(written, page_job.canaries) == []
     keys = [value.encode() for value in ENVIRON.values()]
     assert not any(
         secret in path.read_bytes() for path in written for secret in (*keys, str(tmp_path).encode())
@@ -228,8 +208,8 @@ def test_what_torch_has_left_out_is_shown(changed: Facts) -> None:
     ] == ["3", "–"]
 
 
-def test_a_service_with_rules_of_its_own(job: AuditedJob) -> None:
-    service = with_service(job)
+def test_a_service_with_rules_of_its_own(page_job: AuditedJob) -> None:
+    service = with_service(page_job)
     facts = collect_facts(service.folder, service.shards, service.run, {})
     facts["rules"] |= {"key_fingerprint": "", "did": []}
     for text, language in (

@@ -1,36 +1,12 @@
 """dimpflow.audit.pages: the pages of the checks, the provenance and the environment."""
 
-import copy
 from collections.abc import Callable
 
 import pytest
 
-from audit_jobs import AuditedJob, make_job
-from dimpflow.audit.facts import collect_facts
 from dimpflow.audit.pages import consistency_page, environment_page, leaks_page, provenance_page, risk_page
-from page_facts import Facts, checked
+from page_facts import Facts
 from page_reading import Page, plain, read_page
-
-
-@pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> AuditedJob:
-    return make_job(tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture(scope="module")
-def checks(job: AuditedJob, tmp_path_factory: pytest.TempPathFactory) -> Facts:
-    return checked(job, tmp_path_factory.mktemp("work"))
-
-
-@pytest.fixture(scope="module")
-def facts(job: AuditedJob, checks: Facts) -> Facts:
-    return collect_facts(job.folder, job.shards, job.run, checks)
-
-
-@pytest.fixture
-def changed(facts: Facts) -> Facts:
-    """A copy that a test may change."""
-    return copy.deepcopy(facts)
 
 
 def test_the_leak_page_shows_findings_by_path(changed: Facts) -> None:

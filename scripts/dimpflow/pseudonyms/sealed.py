@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dimpflow.errors import ConfigError, InputError
+from dimpflow.pem import private_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -113,20 +114,8 @@ def _recipient(pem: bytes, name: str, warn: Callable[[str], None]) -> "Certifica
 
 def _private_key(pem: bytes, passphrase: bytes | None) -> "RSAPrivateKey":
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    try:
-        found = load_pem_private_key(pem, passphrase)
-    except TypeError:  # the library's way to say that there is a passphrase too many or too few
-        reason = "needs a passphrase" if passphrase is None else "has no passphrase, but one is given"
-        raise ConfigError(f"the private key {reason}") from None
-    except Exception:  # what OpenSSL says of a wrong passphrase differs with the kind of file
-        wrong = (
-            "it is no private key in PEM"
-            if passphrase is None
-            else "the passphrase is wrong, or it is no key in PEM"
-        )
-        raise ConfigError(f"the private key cannot be read: {wrong}") from None
+    found = private_key(pem, passphrase)
     if not isinstance(found, RSAPrivateKey):
         raise ConfigError("the private key is no RSA key")
     return found
