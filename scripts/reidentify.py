@@ -30,6 +30,7 @@ from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import read_errors
 from dimpflow.pseudonyms.mapping import MAPPING
+from dimpflow.pseudonyms.releases import numbered_of, releases_of
 from dimpflow.pseudonyms.sealed import SEALED
 from dimpflow.reidentify.chain import LOG, verify_log
 from dimpflow.reidentify.originals import Backend, MappingFile, Sources
@@ -58,12 +59,14 @@ def main(
     logs: Sequence[Path] = (),
     backend: Backend | None = None,
     inner_prefix: Callable[[str], str] = lambda domain: "",
+    release: str = "",
     environ: Mapping[str, str] = os.environ,
 ) -> Summary:
     """Re-identify `source` into `output`; on record in the job's log and in `logs`.
 
     options: of the rule set, as plain values; mapping: in place of the job's own; certificate: that a sealed one was sealed for;
-    backend, inner_prefix: the pseudonym service and what the configuration puts before its pseudonyms.
+    backend, inner_prefix: the pseudonym service and what the configuration puts before its pseudonyms; release: of which result
+    the input says that it comes from it.
     """
     checked = None if rules is None else rules_to_reverse(rules, environ, Options.from_params(options))
     chosen = mapping or _mapping_of(job)
@@ -73,7 +76,9 @@ def main(
         backend,
         inner_prefix,
     )
-    request = Request(source, output, reason, job.path.name, checked, sources)
+    request = Request(
+        source, output, reason, job.path.name, checked, sources, numbered_of(job), releases_of(job), release
+    )
     return reidentify(request, [_folder(job) / LOG, *logs])
 
 
@@ -135,6 +140,7 @@ def by_hand(
             mapping=chosen.mapping,
             certificate=chosen.certificate,
             logs=chosen.log,
+            release=chosen.release,
             environ=environ,
         )
     except DimpflowError as error:
@@ -209,6 +215,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--mapping", type=Path, metavar="FILE", help="in place of the job's own, .ndjson or .ndjson.cms")
     add("--certificate", type=Path, metavar="FILE", help="PEM: that the mapping was sealed for")
+    add(
+        "--release",
+        default="",
+        metavar="SHA256",
+        help="the result that numbers were taken from: 12 characters or more of the SHA-256 of its dimp_results.ndjson",
+    )
     add("--log", type=Path, action="append", default=[], metavar="FILE", help="write to this log, too")
     add("--mode", choices=["compat", "strict"], help="of the job: strict for config/rulesets, else compat")
     add(
@@ -247,7 +259,18 @@ def for_rule(places: Any, environ: Mapping[str, str] = os.environ) -> Summary:
         sources = Sources(
             mapping, rules.parameters.encrypt_key, backend, lambda domain: places.plan.of(domain).prefix
         )
-        request = Request(places.input, places.output, places.reason, places.job.path.name, rules, sources)
+        job = places.job
+        request = Request(
+            places.input,
+            places.output,
+            places.reason,
+            job.path.name,
+            rules,
+            sources,
+            numbered_of(job),
+            releases_of(job),
+            places.release,
+        )
         return reidentify(request, [_folder(places.job) / LOG, *places.logs])
 
 

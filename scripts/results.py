@@ -9,6 +9,7 @@ from dimpflow.audit.tables import counts_page
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import AtomicFile, write_json
+from dimpflow.pseudonyms.releases import note_release
 from dimpflow.steps.results import join_results
 
 
@@ -35,6 +36,8 @@ def main(
         }
         content, title = dimp_facts(manifests, counts, digest), "What went out"
     write_json(facts, content)
+    if cfg["step"] == "dimp":
+        note_release(folder, [digest.sha256, digest.file_sha256])
     with AtomicFile(table) as page:
         page.write(counts_page(title, content).encode())
     remove_other_forms(data)

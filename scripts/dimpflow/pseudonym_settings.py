@@ -57,19 +57,21 @@ class Keeping:
 
 @dataclass(frozen=True)
 class Reidentify:
-    """reidentify: why; what, where to, and which log beside the job's own, None for what is not given."""
+    """reidentify: why; what, where to, and which log beside the job's own, None for what is not given;
+    release: the beginning of the SHA-256 of the result that it comes from, "" if that is not said."""
 
     reason: str = ""
     input: Path | None = None
     output: Path | None = None
     log: Path | None = None
+    release: str = ""
 
 
 def reidentify_of(filled: Mapping[str, Any]) -> Reidentify:
     """reidentify of a configuration."""
     section = filled["reidentify"]
     paths = {key: Path(section[key]) for key in ("input", "output", "log") if key in section}
-    return Reidentify(section.get("reason", ""), **paths)
+    return Reidentify(section.get("reason", ""), **paths, release=section.get("release", ""))
 
 
 def plan_of(filled: Mapping[str, Any]) -> PseudonymPlan:

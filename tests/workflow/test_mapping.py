@@ -55,6 +55,18 @@ def test_numbers_stay_and_only_what_is_new_is_worked_on(tmp_path: Path) -> None:
     )
     assert "Nothing to be done" in run_snakemake(tmp_path, config=config("study", data)).stdout
 
+    # of a list of numbers nothing tells from which job they are
+    (tmp_path / "numbers.txt").write_text("PT_00007\n")
+    listed = {"reason": "a trial of the way back", "input": "numbers.txt", "output": "back/list.ndjson"}
+    result = run_snakemake(tmp_path, "reidentify", config=config("study", data, reidentify=listed))
+    assert result.returncode and "which other jobs have too" in result.stdout
+    release = json.loads((tmp_path / "jobs/study/dimp_results.json").read_text())["sha256"][:12]
+    named = {**listed, "release": f"{release}"}
+    result = run_snakemake(tmp_path, "reidentify", config=config("study", data, reidentify=named))
+    assert result.returncode == 0, result.stdout
+    (found,) = read_lines(tmp_path / "back/list.ndjson")
+    assert first[found["original"]] == "PT_00007"
+
     people(data, range(60, 80), "Patient2")
     jobs = succeed(tmp_path, config=config("study", data))
     assert [job for job in jobs if job.startswith("dimp")] == ["dimp: Patient2 001-of-001"]

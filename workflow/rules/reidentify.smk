@@ -16,6 +16,7 @@ rule reidentify:
             input=SETTINGS.reidentify.input or SETTINGS.job_dir / f"dimp_results.ndjson{ENDING}",
             output=SETTINGS.reidentify.output or SETTINGS.job_dir / "reidentified" / "originals.ndjson",
             logs=[SETTINGS.reidentify.log] if SETTINGS.reidentify.log else [],
+            release=SETTINGS.reidentify.release,
             job=FOLDER,
             rules=SETTINGS.rules,
             options=SETTINGS.options.as_params(),

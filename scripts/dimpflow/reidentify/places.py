@@ -88,6 +88,14 @@ class Places:
         ids = (pair for pair in found.hashed_ids if pair[0].parent is hidden.of)
         return all(self._hash.hexdigest(original.encode())[:length] == node.raw for node, length in ids)
 
+    def proves(self, hidden: Hidden, found: FoundPlaces) -> bool:
+        """Whether `belongs` can tell a wrong original: the rules replace an id, and hash it as well."""
+        return (
+            self._hash is not None
+            and hidden.of is not None
+            and any(node.parent is hidden.of for node, _ in found.hashed_ids)
+        )
+
     def _resource(self, resource: Node, found: FoundPlaces) -> None:
         for index, (rule, path) in enumerate(self._rules):
             if rule.applies_to(resource.key):

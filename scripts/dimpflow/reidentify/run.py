@@ -28,6 +28,7 @@ from dimpflow.errors import (
     ServiceError,
 )
 from dimpflow.pseudonyms.plan import prefixes_of
+from dimpflow.pseudonyms.releases import SHORTEST
 from dimpflow.reidentify.chain import append
 from dimpflow.reidentify.inputs import Line, compression_of, kind_of, lines_of, listed
 from dimpflow.reidentify.originals import Answer, Key, RefusedError, Resolved, Sources, resolve
@@ -49,7 +50,11 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for. rules: those that made the input; None is enough for a list, unless encrypted values are in it."""
+    """What is asked for. rules: those that made the input; None is enough for a list, unless encrypted values are in it.
+
+    numbered: domains whose pseudonyms are numbers, which every job has; releases: SHA-256 of the results that the mapping belongs
+    to; release: the beginning of one of them, of which the input says that it comes from there.
+    """
 
     input: Path
     output: Path
@@ -57,6 +62,9 @@ class Request:
     job: str
     rules: RuleSet | None
     sources: Sources
+    numbered: frozenset[str] = frozenset()
+    releases: Sequence[str] = ()
+    release: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ def reidentify(request: Request, logs: Sequence[Path]) -> Summary:
         _check_silent(request.reason, (text for _, text in asked.wanted))
         record.why = request.reason
         resolved = resolve(asked.wanted, request.sources)
+        _check_release(request, asked, resolved)
         _check_silent(request.reason, (answer.original for answer in resolved.answers.values()), record)
     except DimpflowError as error:
         record.add(f"refused: {_kind_of(error)}")
@@ -145,6 +154,27 @@ def _check_output(request: Request) -> None:
         )
 
 
+def _check_release(request: Request, asked: "_Asked", resolved: Resolved) -> None:
+    """Numbers are the same in every job: that they are those of this mapping must be shown, or said."""
+    numbers = sorted(request.numbered.intersection(resolved.by_domain()))
+    if not numbers or not asked.unproved or asked.sha256 in request.releases:
+        return
+    given = request.release.strip().lower()
+    if not given:
+        raise RefusedError(
+            "release unknown",
+            f"{request.input}: pseudonyms of domain {numbers[0]!r} are numbers, which other jobs have too; say which result they "
+            f"were taken from: reidentify.release, the first {SHORTEST} characters or more of the SHA-256 of its dimp_results.ndjson; "
+            "nothing was written",
+        )
+    if len(given) < SHORTEST or not any(one.startswith(given) for one in request.releases):
+        raise RefusedError(
+            "foreign mapping",
+            f"reidentify.release: this job has made no result whose SHA-256 begins like that ({SHORTEST} characters or more); give the "
+            "job that made it; nothing was written",
+        )
+
+
 # ---- first pass ----------------------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +185,7 @@ class _Asked:
         self.wanted: dict[Key, str] = {}
         self.hashes = 0
         self.sha256 = ""
+        self.unproved = False  # numbers of which nothing in the input shows whose they are
         self.places: Places | None = None
         if kind_of(request.input) == "ndjson":
             if request.rules is None:
@@ -170,11 +201,14 @@ def _collect(request: Request) -> _Asked:
         if asked.places is None:
             key = listed(request.input, line)
             asked.wanted[key] = prefixes.get(key[0] or "", "")
+            asked.unproved = True
             continue
         _, found = _found(asked.places, request.input, line)
         asked.hashes += found.hashes
         for hidden in found.hidden:
             asked.wanted[hidden.key] = hidden.prefix
+            if hidden.domain in request.numbered and not asked.places.proves(hidden, found):
+                asked.unproved = True
     if not asked.wanted:
         hashes = (
             f"; {asked.hashes} values are hashed, and no way leads back from these" if asked.hashes else ""

@@ -78,6 +78,9 @@ def keep_mapping(
     facts = {
         "domains": counts_of(entries),
         "not_in_these_data": sum(not here for _, here in entries),
+        "numbered": sorted(
+            {one.domain for one in everything if making.plan.of(one.domain).source == "sequential"}
+        ),
         "new": sum(entry.first_seen == making.today for entry in everything),
     }
     write_json(folder.mapping("_all.json"), facts, 0o600, dir_mode=0o700)
