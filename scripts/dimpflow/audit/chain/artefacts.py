@@ -17,6 +17,7 @@ from dimpflow.errors import InputError
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import file_sha256, read_errors
 from dimpflow.pseudonyms.mapping import MAPPING
+from dimpflow.pseudonyms.releases import RELEASES
 from dimpflow.pseudonyms.sealed import SEALED
 
 Facts = dict[str, Any]
@@ -190,6 +191,9 @@ def _result(folder: JobFolder, step: str, made_from: Sequence[str], parts: Parts
     yield _File(data, "result", made_from, numbers)
     yield _File(side, "counts", [data])
     yield _File(table, "table", [side])
+    releases = folder.mapping(RELEASES)
+    if step == "dimp" and releases.exists():
+        yield _File(_path(folder, releases), "counts", [data])
 
 
 def _path(folder: JobFolder, path: Path) -> str:
