@@ -1,12 +1,13 @@
 """What has stayed: the values of each path of some lines before and after, counted."""
 
 from collections import Counter
-from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import orjson
 
-CODED = frozenset({"code", "system", "value", "unit", "comparator", "status", "version", "url"})
+Leaf = tuple[str, str]
+_path = itemgetter(0)
 
 
 class Profile:
@@ -20,11 +21,12 @@ class Profile:
 
     def add(self, before: bytes, after: bytes) -> None:
         """Of two lines that belong together."""
-        one, two = _values(before), _values(after)
+        one, two = _leaves(before), _leaves(after)
         self.lines += 1
-        self.before.update(path for path, _ in one.elements())
-        self.after.update(path for path, _ in two.elements())
-        self.same.update(path for path, _ in (one & two).elements())
+        self.before.update(map(_path, one))
+        self.after.update(map(_path, two))
+        for (path, _), count in (Counter(one) & Counter(two)).items():
+            self.same[path] += count
 
     def merge(self, other: "Profile") -> None:
         """Adds what another one has counted."""
@@ -51,20 +53,24 @@ class Profile:
         return rows
 
 
-def _values(line: bytes) -> Counter[tuple[str, Any]]:
-    return Counter(_leaves(orjson.loads(line), ""))
-
-
-def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _leaves(line: bytes) -> list[Leaf]:
     """Path and value of each leaf; numbers by their text, since 1 and True would be equal."""
-    if isinstance(node, dict):
-        kind = node.get("resourceType")
-        at = kind if isinstance(kind, str) else path
-        for name, value in node.items():
-            if name != "resourceType" or not isinstance(value, str):
-                yield from _leaves(value, f"{at}.{name}")
-    elif isinstance(node, list):
-        for item in node:
-            yield from _leaves(item, path)
-    elif node is not None:
-        yield path, node if isinstance(node, str) else repr(node)
+    found: list[Leaf] = []
+    todo: list[tuple[Any, str]] = [(orjson.loads(line), "")]
+    while todo:
+        node, path = todo.pop()
+        if isinstance(node, str):
+            found.append((path, node))
+        elif isinstance(node, dict):
+            kind = node.get("resourceType")
+            at = kind if isinstance(kind, str) else path
+            todo += [
+                (value, f"{at}.{name}")
+                for name, value in node.items()
+                if name != "resourceType" or not isinstance(value, str)
+            ]
+        elif isinstance(node, list):
+            todo += [(item, path) for item in node]
+        elif node is not None:
+            found.append((path, repr(node)))
+    return found

@@ -24,18 +24,26 @@ _NODE, _PATIENT = 1, 2
 """In the lowest bits of a hash: the thing itself stands here, and it is a patient."""
 _REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"]*)"')
 _NAMED = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"\s*,\s*"id"\s*:\s*"([A-Za-z0-9\-.]+)"')
-_PLAIN = re.compile(rb"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]+")
+_PLAIN = rb"[A-Z][A-Za-z]++/[A-Za-z0-9\-.]++"
+_IS_PLAIN = re.compile(_PLAIN)
+_ALL_PLAIN = re.compile(rb"(?:%b\n)*+" % _PLAIN)
+_HEAD = 160
+"""Bytes in which the type and the id of a resource stand at its beginning (64 characters at most each)."""
 
 Hashes = list["array[int]"]
 
 
 def hashes_of(lines: Sequence[bytes]) -> Hashes:
     """What lines hold, by part."""
-    holding = [line for line in lines if b'"contained"' in line]
-    plain = [line for line in lines if b'"contained"' not in line] if holding else lines
-    found = _in_text(b"\n".join(plain))
+    text = b"\n".join(lines)
+    holding: Sequence[bytes] = []
+    if b'"contained"' in text:
+        holding = [line for line in lines if b'"contained"' in line]
+        lines = [line for line in lines if b'"contained"' not in line]
+        text = b"\n".join(lines)
+    found = _in_text(lines, text)
     if found is None:
-        found, holding = [], list(lines)
+        found, holding = [], [*holding, *lines]
     for line in holding:
         found += _in_one(line) or _in_tree(line)
     found.sort()
@@ -43,17 +51,17 @@ def hashes_of(lines: Sequence[bytes]) -> Hashes:
     return [array("Q", found[start:end]) for start, end in pairwise([*edges, len(found)])]
 
 
-def _in_text(lines: bytes) -> list[int] | None:
-    """None where the text alone does not tell: an id that does not follow its type, a reference to what has no id but a uuid."""
-    named = _NAMED.findall(lines)
-    if len(named) != lines.count(b'"resourceType"'):
+def _in_text(lines: Sequence[bytes], text: bytes) -> list[int] | None:
+    """None where the text alone does not tell: an id that does not follow its type, a reference to what has no id but a uuid.
+    text: the lines together."""
+    types = text.count(b'"resourceType"')
+    named = _NAMED.findall(b"\n".join([line[:_HEAD] for line in lines]) if types == len(lines) else text)
+    if len(named) != types:
         return None
-    found = [_hashed(b"%b/%b" % pair) | _NODE for pair in named]
-    for text, count in Counter(_REFERENCE.findall(lines)).items():
-        if not _PLAIN.fullmatch(text):
-            return None
-        found += [_hashed(text)] * count
-    return found
+    references = _REFERENCE.findall(text)
+    if not _ALL_PLAIN.fullmatch(b"\n".join([*references, b""])):
+        return None
+    return [hashed | _NODE for hashed in map(_hashed, map(b"/".join, named))] + list(map(_hashed, references))
 
 
 def _in_one(line: bytes) -> list[int]:
@@ -63,7 +71,7 @@ def _in_one(line: bytes) -> list[int]:
         return []
     found = [_hashed(b"%b/%b" % head.groups()) | _NODE]
     for text in _REFERENCE.findall(line):
-        if _PLAIN.fullmatch(text):
+        if _IS_PLAIN.fullmatch(text):
             found.append(_hashed(text))
         elif not text.startswith(b"#"):
             return []

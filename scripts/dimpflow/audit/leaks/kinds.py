@@ -16,6 +16,7 @@ if the same label stands there for `common_from` subjects. See `tally`.
 
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
 LONGEST = 12
 """Words of a value; of a longer one the first of them are looked for."""
@@ -69,6 +70,10 @@ def is_strong(text: str) -> bool:
     return _STRONG.match(text) is not None
 
 
-def anchor(words: list[str]) -> str:
-    """The word by which a value is noticed: the longest, of equals the last."""
-    return max(words[::-1], key=len)
+LONG = 8  # characters
+Word = TypeVar("Word", str, bytes)
+
+
+def anchor(words: list[Word]) -> Word:
+    """The word by which a value is noticed: the last if it is a long one, else the longest."""
+    return words[-1] if len(words[-1]) >= LONG else max(words, key=len)

@@ -1,13 +1,13 @@
 """Finds values of the import in texts, by the hashes of their words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from dimpflow.audit.leaks import kinds
 from dimpflow.audit.leaks.kinds import ANCHORS, KINDS, Kind
-from dimpflow.audit.leaks.store import Hashes, hasher
+from dimpflow.audit.leaks.store import MASK, Filter, Hashes, Sizes, hasher
 from dimpflow.audit.leaks.words import days, words
 
 _REMEMBERED = 1 << 17  # words
@@ -23,12 +23,14 @@ class Match(NamedTuple):
 class Matcher:
     """The hashes of an import, opened; a context manager. Not for several threads."""
 
-    def __init__(self, folder: Path, key: bytes, lengths: Sequence[int], longest_short: int) -> None:
+    def __init__(self, folder: Path, key: bytes, sizes: Sizes) -> None:
         self._folder = folder
-        self._lengths = sorted(lengths, reverse=True)
-        self.longest_short = longest_short
-        """Characters; 0 for no short ids."""
+        self._lengths = sorted(sizes.lengths, reverse=True)
+        self._sizes = sizes.anchors
+        self.longest_short = sizes.short
+        """Bytes; 0 for no short ids."""
         self.hash = hasher(key)
+        self._key = key
         self._known: dict[bytes, bool] = {}
         self._days: dict[str, int] = {}
 
@@ -36,6 +38,7 @@ class Matcher:
         self._stack = ExitStack()
         opened = {kind: Hashes(self._folder, kind, self._stack) for kind in (*KINDS, ANCHORS)}
         self._anchors = opened[ANCHORS]
+        self._filter = Filter(self._folder, self._stack)
         self.kinds = {kind: opened[kind] for kind in KINDS}
         self._everywhere = [(kind, opened[kind]) for kind in KINDS if kind.everywhere]
         self._short, self._births = opened[kinds.SHORT_ID], opened[kinds.BIRTH_DATE]
@@ -46,12 +49,20 @@ class Matcher:
 
     def is_anchor(self, word: bytes) -> bool:
         """Whether some value may be in a text with this word."""
+        if len(word) not in self._sizes:
+            return False
         known = self._known.get(word)
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             known = self._known[word] = self.hash(word) in self._anchors
         return known
+
+    def anchors(self, words: Iterable[bytes]) -> set[bytes]:
+        """Those words of many by which values are noticed."""
+        sizes, key, bits, shift = self._sizes, self._key, self._filter.bits, self._filter.shift
+        maybe = [word for word in words if len(word) in sizes and bits[(hash(key + word) & MASK) >> shift]]
+        return {word for word in maybe if self.is_anchor(word)}
 
     def values(self, folded: str) -> list[Match]:
         """The values in a text that are looked for everywhere; of those that overlap the longest."""

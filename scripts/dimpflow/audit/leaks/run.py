@@ -1,6 +1,6 @@
 """The leak check over files, in several processes.
 
-Memory of a process: what 32 MB of the import give (about 100 MB measured, 200 MB at most), or a block of the result with what is
+Memory of a process: what 16 MB of the import give, or a block of the result with what is
 remembered of earlier ones; the hashes lie in files that are mapped. It grows neither with the import nor with the result.
 """
 
@@ -21,18 +21,16 @@ from dimpflow.atomic import write_errors
 from dimpflow.audit.leaks.kinds import KINDS
 from dimpflow.audit.leaks.match import Matcher
 from dimpflow.audit.leaks.scan import Scanner
-from dimpflow.audit.leaks.store import ENDING, Part, merge
+from dimpflow.audit.leaks.store import ENDING, Part, Sizes, merge
 from dimpflow.audit.leaks.tally import Tally, rows
 from dimpflow.audit.leaks.values import Gatherer
 from dimpflow.errors import ConfigError, InputError, OutputError
 from dimpflow.keys import derive
-from dimpflow.ndjson import blocks, open_input, read_errors
+from dimpflow.ndjson import blocks, line_range, open_input, read_errors
 from dimpflow.sources import Compression
 
-_PIECE = 32 << 20  # bytes of the import whose hashes are in memory at once
-BLOCK = (
-    1 << 19
-)  # bytes of the result that are searched at once; larger ones fall out of the processor's caches
+_PIECE = 16 << 20  # bytes that a process gets at a time; of the import, whose hashes are in memory at once
+BLOCK = 1 << 19  # bytes that are searched at once; larger ones fall out of the processor's caches
 _PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z?]\w*)*(\.\*)?")
 
 T = TypeVar("T")
@@ -41,6 +39,8 @@ S = TypeVar("S")
 
 _Piece = tuple[Path, int, Path]
 """A file of the import, where the piece begins, where its hashes go."""
+_Stretch = tuple[Path, int] | bytes
+"""The result and where a piece of it begins, or lines of it themselves."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,11 @@ class _Setup:
 
     folder: Path
     key: bytes
-    lengths: tuple[int, ...]
-    longest_short: int
+    sizes: Sizes
     common_from: int
 
     def matcher(self) -> Matcher:
-        return Matcher(self.folder, self.key, self.lengths, self.longest_short)
+        return Matcher(self.folder, self.key, self.sizes)
 
 
 def check_leaks(
@@ -98,7 +97,6 @@ def check_leaks(
     processes: int,
     tolerated: Sequence[str] = (),
     common_from: int = 5,
-    block_bytes: int = BLOCK,
 ) -> LeakReport:
     """Look for the identifying values of `imported` (NDJSON) in `result` (.ndjson, .ndjson.gz, .ndjson.zst).
 
@@ -119,15 +117,12 @@ def check_leaks(
     with _private_folder(work):
         parts = list(_gathered(_pieces(imported, work), hash_key, processes))
         merge(parts, work)
-        setup = _Setup(
-            work,
-            hash_key,
-            tuple(sorted(frozenset[int]().union(*(part.lengths for part in parts)))),
-            max((part.longest_short for part in parts), default=0),
-            common_from,
-        )
+        sizes = Sizes()
+        for part in parts:
+            sizes.add(part.sizes)
+        setup = _Setup(work, hash_key, sizes, common_from)
         total = Tally(common_from)
-        for tally in _scanned(result, block_bytes, setup, processes):
+        for tally in _scanned(result, setup, processes):
             total.add(tally)
         with setup.matcher() as matcher:
             looked_for = {kind.name: matcher.kinds[kind].distinct() for kind in KINDS}
@@ -177,28 +172,47 @@ def _gather(gatherer: Gatherer, piece: _Piece) -> Part:
     path, at, out = piece
     try:
         for lines in blocks(path, at, at + _PIECE):
-            for line in lines:
-                gatherer.take(line)
+            gatherer.take(lines)
     except ValueError:
         raise InputError(f"{path}: a line is not JSON; remove the file and run again") from None
     return gatherer.collected().write(out)
 
 
-def _blocks(result: Path, size: int) -> Iterator[bytes]:
-    """Blocks of whole lines, of about `size` bytes, or of one longer line."""
+def _stretches(result: Path) -> Iterator[_Stretch]:
+    """A result in pieces that somebody else can read; what is packed is read here."""
     ending = result.suffix.removeprefix(".")
-    compression = cast(Compression, ending if ending in ("gz", "zst") else "")
-    with read_errors(result), open_input(result, compression) as file:
-        rest: list[bytes] = []
-        while data := file.read(size):
-            head, newline, tail = data.rpartition(b"\n")
-            if not newline:
-                rest.append(data)
-                continue
-            yield b"".join((*rest, head, newline))
-            rest = [tail] if tail else []
-        if rest:
-            yield b"".join(rest)
+    with read_errors(result):
+        if ending in ("gz", "zst"):
+            with open_input(result, cast(Compression, ending)) as file:
+                yield from _blocks(file.read)
+        else:
+            for at in range(0, result.stat().st_size, _PIECE):
+                yield result, at
+
+
+def _stretch_blocks(stretch: _Stretch) -> Iterator[bytes]:
+    if isinstance(stretch, bytes):
+        yield stretch
+        return
+    path, start = stretch
+    first, last = line_range(path, start, start + _PIECE)
+    with read_errors(path), open(path, "rb") as file:
+        file.seek(first)
+        yield from _blocks(lambda size: file.read(min(size, last - file.tell())))
+
+
+def _blocks(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Blocks of whole lines, of about `BLOCK` bytes, or of one longer line."""
+    rest: list[bytes] = []
+    while data := read(BLOCK):
+        head, newline, tail = data.rpartition(b"\n")
+        if not newline:
+            rest.append(data)
+            continue
+        yield b"".join((*rest, head, newline))
+        rest = [tail] if tail else []
+    if rest:
+        yield b"".join(rest)
 
 
 _gatherer: Gatherer
@@ -228,24 +242,31 @@ def _start_scanning(setup: _Setup) -> None:
     _scanner = Scanner(setup.matcher().__enter__(), setup.common_from)
 
 
-def _scan_here(block: bytes) -> Tally:
-    return _scanner.take(block)
+def _scan_here(stretch: _Stretch) -> Tally:
+    return _scan(_scanner, stretch)
 
 
-def _scanned(result: Path, block_bytes: int, setup: _Setup, processes: int) -> Iterator[Tally]:
-    """What each block of the result holds."""
+def _scan(scanner: Scanner, stretch: _Stretch) -> Tally:
+    total = Tally(scanner.common_from)
+    for block in _stretch_blocks(stretch):
+        total.add(scanner.take(block))
+    return total
+
+
+def _scanned(result: Path, setup: _Setup, processes: int) -> Iterator[Tally]:
+    """What each piece of the result holds."""
     if processes <= 1:
         with setup.matcher() as matcher:
-            yield from map(Scanner(matcher, setup.common_from).take, _blocks(result, block_bytes))
+            yield from map(partial(_scan, Scanner(matcher, setup.common_from)), _stretches(result))
     else:
-        yield from _in_processes(processes, _scan_here, _blocks(result, block_bytes), _start_scanning, setup)
+        yield from _in_processes(processes, _scan_here, _stretches(result), _start_scanning, setup)
 
 
 def _in_processes(
     processes: int, work: Callable[[T], R], pieces: Iterable[T], start: Callable[[S], None], setup: S
 ) -> Iterator[R]:
-    """`map` in processes of their own, in order, with a few pieces on their way."""
-    context = multiprocessing.get_context("spawn")
+    """`map` in processes of their own, in order, with a few pieces on their way. They are forked: their hashes must be the same."""
+    context = multiprocessing.get_context("fork")
     try:
         with ProcessPoolExecutor(processes, context, start, (setup,)) as pool:
             on_their_way: deque[Future[R]] = deque()

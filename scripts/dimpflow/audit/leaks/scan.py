@@ -1,7 +1,7 @@
 """Searches blocks of lines of a result.
 
-Nearly all strings of a result come again and again, or hold no word that begins a value. So a block is cut at its quotes, new
-strings are cut into words, all at once, and only words that no block had before are looked up. Lines are parsed only if they
+Nearly all of a result comes again and again, or holds no word that begins a value. So a block is cut into members, new ones into
+strings, new strings into words, all at once, and only words that no block had before are looked up. Lines are parsed only if they
 have a string in which a value was found.
 """
 
@@ -18,12 +18,15 @@ from dimpflow.errors import InputError
 from dimpflow.fhir.table import RESOURCE_TYPES
 
 _REMEMBERED = 100_000
-"""Strings without a value that are not looked at again; with a length of at most..."""
+"""Members, strings and words without a value that are not looked at again; if strings, with a length of at most..."""
 _LONG = 200  # bytes
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?")
 _FULL_BIRTH = re.compile(rb'"birthDate" ?: ?"\d{4}-\d\d-\d\d"')
 _A_DAY = 8  # characters of `1.1.1980`
 _BETWEEN = (b"", b":", b",", b"{", b"}", b"[", b"]")
 """How what stands between strings begins."""
+_NEXT = b'","'
+"""Between two members, the first of them a string; within no string but `,`."""
 _MEMBER = re.compile(rb"\w+")
 _TYPES = frozenset(type_.lower() for type_ in RESOURCE_TYPES)
 
@@ -33,17 +36,19 @@ class Scanner:
 
     def __init__(self, matcher: Matcher, common_from: int) -> None:
         self._matcher = matcher
-        self._common_from = common_from
+        self.common_from = common_from
+        self._clean_members: set[bytes] = set()
         self._clean: set[bytes] = set()
         self._clean_words: set[bytes] = set()
 
     def take(self, block: bytes) -> Tally:
         """Count what is in a block of whole lines. InputError: a line is no JSON."""
         tally = Tally(
-            self._common_from, lines=block.count(b"\n") + (not block.endswith(b"\n")), bytes=len(block)
+            self.common_from, lines=block.count(b"\n") + (not block.endswith(b"\n")), bytes=len(block)
         )
         text = unescape(block)
-        tally.dates = len(_FULL_BIRTH.findall(text))
+        if b'"birthDate"' in text:
+            tally.dates = len(_FULL_BIRTH.findall(text))
         suspects = self._suspects(text)
         if suspects:
             texts = {suspect.decode("utf-8", "replace") for suspect in suspects}
@@ -54,19 +59,27 @@ class Scanner:
     def _suspects(self, text: bytes) -> set[bytes]:
         """The strings of a block with a value in them."""
         # Cut at line ends too, since strings are looked for in lines later; "-=" would walk through all that is clean.
-        new = set(text.replace(b"\n", b'"').split(b'"')) - self._clean
+        members = set(text.replace(b"\n", _NEXT).split(_NEXT)) - self._clean_members
+        new = set(b'"'.join(members).split(b'"')) - self._clean
         pieces = list(new)
         folded = fold(b"\0".join(pieces).decode("utf-8", "replace"))
         fresh = distinct_words(folded) - self._clean_words
-        hits = {word for word in fresh if self._matcher.is_anchor(word)}
+        hits = self._matcher.anchors(fresh)
         values = self._with_values(pieces, folded, hits) | self._with_births(pieces, b"birthTime" in text)
         short = self._short(pieces) - values
-        for memory, seen in (self._clean, new), (self._clean_words, fresh):
+        fresh -= hits
+        found = values | short
+        if found:
+            new -= found
+            members = {one for one in members if found.isdisjoint(one.split(b'"'))}
+        for memory, seen in (
+            (self._clean_members, members),
+            (self._clean, new),
+            (self._clean_words, fresh),
+        ):
             if len(memory) > _REMEMBERED:
                 memory.clear()
             memory |= seen
-        self._clean_words -= hits
-        self._clean -= values | short | {piece for piece in pieces if len(piece) > _LONG}
         return {one for one in values if not _names_members(one, text)} | {
             one for one in short if _is_id(one, text)
         }
@@ -89,27 +102,23 @@ class Scanner:
     def _with_births(self, pieces: list[bytes], all_moments: bool) -> set[bytes]:
         """Strings with a birth date, but for times on a day, which are those of events (in no text are there so many digits)."""
         births = self._matcher.births
-        return {
+        dated = [
             one
             for one in pieces
             if len(one) >= _A_DAY
             and (b"-" in one or b"." in one)
-            and (
-                all_moments
-                or one[10:11] != b"T"
-                or b" " in one
-                or not is_moment(one.decode("utf-8", "replace").lower())
-            )
-            and births(fold(one.decode("utf-8", "replace")))
-        }
+            and (one[10:11] != b"T" or all_moments or not _MOMENT.fullmatch(one))
+        ]
+        return {one for one in dated if births(fold(one.decode("utf-8", "replace")))}
 
     def _short(self, pieces: list[bytes]) -> set[bytes]:
         """Strings that are, or end with, a short id."""
         if not (longest := self._matcher.longest_short):
             return set()
+        ends = [one for one in pieces if len(one) - one.rfind(b"/") <= longest + 1 or one.startswith(b"urn:")]
         return {
             one
-            for one in pieces
+            for one in ends
             if one[:1] not in _BETWEEN
             and len(one) - one.rfind(b":" if one.startswith(b"urn:") else b"/") <= longest + 1
             and self._matcher.short(fold(one.decode("utf-8", "replace")))

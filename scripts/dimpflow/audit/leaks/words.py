@@ -3,11 +3,13 @@
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "æ": "ae", "œ": "oe"})
 _MARKS = re.compile("[\u0300-\u036f]+")
 _WORD = re.compile(r"[^\W_]+")
 _NOT_IN_WORDS = bytes(c if c >= 128 or chr(c).isalnum() else 32 for c in range(256))
+_NOT_IN_WORDS_BUT_NUL = b"\0" + _NOT_IN_WORDS[1:]
 
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|(.))", re.DOTALL)
 
@@ -29,6 +31,19 @@ def fold(text: str) -> str:
 def words(folded: str) -> list[str]:
     """The runs of letters and digits of a folded text."""
     return _WORD.findall(folded)
+
+
+def in_words(texts: Sequence[str]) -> list[bytes]:
+    """The words of each text as UTF-8, between them a blank; nothing for texts without any."""
+    joined = fold("\0".join(texts))
+    if joined.count("\0") != len(texts) - 1 or not joined.isascii():
+        values = [" ".join(words(fold(text))).encode("utf-8", "replace") for text in texts]
+    else:
+        data = joined.encode().translate(_NOT_IN_WORDS_BUT_NUL)
+        values = data.split(b"\0")
+        if b"  " in data or any(value[:1] == b" " or value[-1:] == b" " for value in values):
+            values = [b" ".join(value.split()) for value in values]
+    return [value for value in values if value]
 
 
 def distinct_words(folded: str) -> set[bytes]:
