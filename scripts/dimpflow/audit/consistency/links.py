@@ -20,8 +20,9 @@ from dimpflow.ndjson import read_errors
 
 PARTS = 64
 _VALUE = MASK & ~3
-_NODE, _PATIENT = 1, 2
-"""In the lowest bits of a hash: the thing itself stands here, and it is a patient."""
+_NODE, _NODE_OF_PATIENT = 1, 3
+"""In the lowest bits of a hash: the thing itself stands here, and it is a patient. References have none of them."""
+_PATIENT = b"Patient"
 _REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"]*)"')
 _NAMED = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"\s*,\s*"id"\s*:\s*"([A-Za-z0-9\-.]+)"')
 _PLAIN = rb"[A-Z][A-Za-z]++/[A-Za-z0-9\-.]++"
@@ -61,7 +62,10 @@ def _in_text(lines: Sequence[bytes], text: bytes) -> list[int] | None:
     references = _REFERENCE.findall(text)
     if not _ALL_PLAIN.fullmatch(b"\n".join([*references, b""])):
         return None
-    return [hashed | _NODE for hashed in map(_hashed, map(b"/".join, named))] + list(map(_hashed, references))
+    nodes = [
+        hash(b"/".join(one)) & _VALUE | (_NODE_OF_PATIENT if one[0] == _PATIENT else _NODE) for one in named
+    ]
+    return nodes + [hash(one) & _VALUE for one in references]
 
 
 def _in_one(line: bytes) -> list[int]:
@@ -69,10 +73,10 @@ def _in_one(line: bytes) -> list[int]:
     head = _NAMED.match(line, 1)
     if head is None or line[:1] != b"{" or b'"entry"' in line:
         return []
-    found = [_hashed(b"%b/%b" % head.groups()) | _NODE]
+    found = [_node(b"/".join(head.groups()))]
     for text in _REFERENCE.findall(line):
         if _IS_PLAIN.fullmatch(text):
-            found.append(_hashed(text))
+            found.append(hash(text) & _VALUE)
         elif not text.startswith(b"#"):
             return []
     return found
@@ -80,15 +84,14 @@ def _in_one(line: bytes) -> list[int]:
 
 def _in_tree(line: bytes) -> list[int]:
     return [
-        _hashed(value.encode()) | (_NODE if node else 0)
+        _node(value.encode()) if node else hash(value.encode()) & _VALUE
         for _, value, node in mentions_in(line)
         if not value.startswith("#")
     ]
 
 
-def _hashed(value: bytes) -> int:
-    known = hash(value) & _VALUE
-    return known | _PATIENT if value.startswith(b"Patient/") else known
+def _node(value: bytes) -> int:
+    return hash(value) & _VALUE | (_NODE_OF_PATIENT if value.startswith(b"Patient/") else _NODE)
 
 
 @dataclass(frozen=True)
@@ -135,10 +138,10 @@ class Store:
             references += sum(referred.values())
             meant += len(referred)
             for known, count in referred.items():
-                if known & _VALUE in nodes:
+                if known in nodes:
                     resolved += count
-            patients = (known for known in counts if known & _NODE and known & _PATIENT)
-            per_patient.update(referred.get(known & ~_NODE, 0) for known in patients)
+            patients = (known & _VALUE for known in counts if known & ~_VALUE == _NODE_OF_PATIENT)
+            per_patient.update(referred.get(known, 0) for known in patients)
         return Links(things, references, meant, resolved, per_patient)
 
 
