@@ -73,13 +73,14 @@ def test_is_resource_reference(text: str, expected: bool) -> None:
         ("urn:oid:1.2.36", "urn:oid:<1.2.36>"),
         ("#p1", "#<p1>"),
         ("http://clinic.example/Max", "<http://clinic.example/Max>"),
+        ("ftp://s/Patient/1", "<ftp://s/Patient/1>"),
     ],
 )
 def test_strictly_nothing_of_a_server_stays(text: str, expected: str) -> None:
     references = References(strict=True)
     assert references.transform(text, lambda id_: f"<{id_}>") == expected
     if text[0] != "#":
-        assert references.parts(text)[3] is (text != "http://clinic.example/Max")
+        assert references.parts(text)[3] is not expected.startswith("<")
 
 
 def test_strictly_the_url_of_a_post_stays() -> None:

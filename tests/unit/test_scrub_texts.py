@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimpflow.scrub.automaton import Automaton
+from dimpflow.scrub.markup import MOST_TAGS, Markup, plain_tags
 from dimpflow.scrub.spellings import fold, shaped, words
 from dimpflow.scrub.terms import Terms, terms_of
 
@@ -82,6 +83,12 @@ def test_a_long_name_goes_with_the_word_that_holds_it_and_a_short_one_does_not()
     assert AUTOMATON.scrub("FrauMüller kam") == "FrauMüller kam"
 
 
+def test_parts_of_a_number_stand_close_to_each_other() -> None:
+    assert AUTOMATON.scrub("Tel. 0151 / 123456789") == "Tel. ***"
+    assert AUTOMATON.scrub("Zimmer 0151, um 8, 123456789") == "Zimmer 0151, um 8, 123456789"
+    assert AUTOMATON.scrub("0151 ... 123456789") == "0151 ... 123456789"
+
+
 def test_the_marker() -> None:
     assert AUTOMATON.scrub("Herr Tölke", "[name]") == "Herr [name]"
 
@@ -111,6 +118,56 @@ def test_a_patient_called_like_a_tag_leaves_it() -> None:
     automaton = Automaton(Terms(words={"span", "div", "table", "class"}))
     html = XHTML.format('<span class="span">span <table>x</table></span>')
     assert automaton.scrub(html, xhtml=True) == XHTML.format('<span class="***">*** <table>x</table></span>')
+
+
+TAGS = ["<p>", "</p>", "<b>", "</b>", "<B>", "<br />", "<td>"]
+MARKUP = [
+    *TAGS,
+    "<p",
+    "b>",
+    "<",
+    ">",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "&lt;",
+    '<a href="u">',
+    "x",
+    " ",
+    "ü",
+]
+
+
+def told(html: str) -> tuple[str, Any, list[str]]:
+    """What is said of a text: what is seen, what is hidden, and what comes out where one seen character is replaced."""
+    markup = Markup(html, xhtml=True)
+    each = [markup.replaced([(at, at + 1)], "*", str) for at in range(len(markup.seen))]
+    return markup.seen, markup.hidden, each
+
+
+@given(st.lists(st.sampled_from(MARKUP)), st.sampled_from(["{}", XHTML]))
+@settings(max_examples=500, deadline=None)
+def test_markup_is_told_the_same_whether_its_tags_were_met_before_or_not(
+    inner: list[str], frame: str
+) -> None:
+    html = frame.format("".join(inner))
+    plain_tags.clear()
+    fresh = told(html)
+    for tag in [*TAGS, XHTML.format("")]:
+        Markup(tag, xhtml=True)
+    assert told(html) == fresh
+
+
+def test_tags_that_are_remembered_are_few_and_hold_no_text() -> None:
+    plain_tags.clear()
+    Markup('<p title="Müller"><b lang="de">', xhtml=True)
+    assert plain_tags == {}
+    Markup("".join(f"<x{number}>" for number in range(2 * MOST_TAGS)), xhtml=True)
+    assert len(plain_tags) == MOST_TAGS
+    html = XHTML.format(f"<x{2 * MOST_TAGS}>Müller")
+    assert AUTOMATON.scrub(html, xhtml=True) == html.replace("Müller", "***")
+    plain_tags.clear()
 
 
 def test_what_is_no_whole_tag_is_text() -> None:
@@ -245,6 +302,11 @@ def test_extensions() -> None:
 def test_numbers_that_are_too_short_are_no_terms() -> None:
     found = terms(id="p1", identifier=[{"value": "123"}, {"value": "1-2-3"}, {}], birthDate="1970")
     assert found == Terms()
+
+
+def test_an_identifier_without_words_is_no_term() -> None:
+    found = terms(identifier=[{"value": "²²²²"}])
+    assert found == Terms() and Automaton(found).scrub("1 ² Husten") == "1 ² Husten"
 
 
 @pytest.mark.parametrize(

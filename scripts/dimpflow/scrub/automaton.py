@@ -43,13 +43,15 @@ _first = itemgetter(0)
 class Automaton:
     """The terms of one patient, ready to be searched for. It is asked for one text at a time and keeps nothing of it."""
 
-    __slots__ = ("_apart", "_beside", "_births", "_divided", "_names", "_terms")
+    __slots__ = ("_apart", "_beside", "_births", "_lettered", "_names", "_numbered", "_terms")
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._apart = terms.words.isdisjoint
         self._names = terms.runs - terms.codes - terms.phones
-        self._divided = [*self._names, *terms.codes, *terms.phones]
+        divided = terms.runs | terms.codes | terms.phones
+        self._lettered = list(filter(str.isalpha, divided))
+        self._numbered = list(divided.difference(self._lettered))
         self._beside = terms.beside
         self._births = [birth_of(day) for day in terms.births]
 
@@ -84,16 +86,19 @@ class Automaton:
         words = [at for at, forms in enumerate(stems) if not apart(forms)]
         hits = [(at, at) for at in words]
         line = "".join(keys)
-        divided = [key for key in self._divided if key in line]
+        divided = [key for key in self._lettered if key in line]
+        births = []
+        if not line.isalpha():
+            divided += [key for key in self._numbered if key in line]
+            births = [birth for birth in self._births if not birth.last.isdisjoint(keys)]
         if divided:
             # most names are words of their own, which were found already
             whole, names = [keys[at] for at in words], self._names
             divided = [key for key in divided if key not in names or line.count(key) != whole.count(key)]
         if divided:
             hits += _Line(parts, keys, line).hits(divided, self._terms)
-        for birth in self._births:
-            if not birth.last.isdisjoint(keys):
-                hits += birth.hits(parts, keys)
+        for birth in births:
+            hits += birth.hits(parts, keys)
         return _joined(hits, parts, keys, self._beside) if hits else []
 
 
@@ -114,7 +119,9 @@ class Birth:
 
     def hits(self, parts: list[str], keys: list[str]) -> Iterator[Span]:
         """The words of the date, wherever it stands in a text, by its parts and folded words."""
-        for at, key in enumerate(keys):
+        last = self.last
+        for at in [at for at, key in enumerate(keys) if key in last]:
+            key = keys[at]
             if key in self._compact:
                 yield at, at
             if key not in self.years:
@@ -172,7 +179,7 @@ class _Line:
                 before, rest = at - starts[first], line[end : starts[last + 1]]
                 if name and first == last and len(key) >= INSIDE_WORDS:
                     yield first, last
-                elif self._close(first, last):
+                elif (not before or phone) and self._close(first, last):
                     whole = not before and not rest
                     if (name and not before and (whole or rest in _ENDINGS)) or (
                         code and whole and (len(key) >= SHORTEST_RUN or not any(self._gaps(first, last)))
@@ -193,6 +200,8 @@ class _Line:
         return self._parts[2 * first + 2 : 2 * last + 1 : 2]
 
     def _close(self, first: int, last: int) -> bool:
+        if last == first + 1:
+            return len(self._parts[2 * last]) <= _WIDEST
         return first == last or max(map(len, self._gaps(first, last))) <= _WIDEST
 
 

@@ -248,7 +248,7 @@ def _postal_code(terms: Terms, code: str) -> None:
 
 def _code(terms: Terms, value: Any) -> None:
     if isinstance(value, str) and sum(map(str.isalnum, value)) >= SHORTEST_CODE and len(value) <= _MOST:
-        terms.codes.add(run(value))
+        terms.codes.update({run(value)} - {""})  # `²²²²` has no words
 
 
 def _telecom(terms: Terms, telecom: dict[str, Any]) -> None:

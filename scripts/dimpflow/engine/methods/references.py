@@ -84,18 +84,20 @@ def _is_base(text: str) -> bool:
 
 
 @lru_cache(1000)
-def _is_any_base(text: str) -> bool:
-    """Whether a text is the address of a server."""
-    return _ANY_BASE.fullmatch(text) is not None
+def _prefix(head: str) -> str:
+    """The resource type with a slash that stands at the end of what is before an id; '' if there is no type, or no address before
+    it."""
+    base, slash, type_ = head.rpartition("/")
+    known = type_ in RESOURCE_TYPES and (not slash or _ANY_BASE.fullmatch(base))
+    return type_ + "/" if known else ""
 
 
 def _strict_parts(text: str) -> Parts:
     head, _, id_ = text.rpartition("/")
-    if head and is_id(id_):
-        # nearly all; what the first pattern says, in less time
-        base, slash, type_ = head.rpartition("/")
-        if type_ in RESOURCE_TYPES and (not slash or _is_any_base(base)):
-            return type_ + "/", id_, "", True
+    # nearly all; what the first pattern says, in less time
+    prefix = _prefix(head)
+    if prefix and is_id(id_):
+        return prefix, id_, "", True
     if text in RESOURCE_TYPES:  # the url of a POST
         return text, "", "", True
     literal = _ANY_LITERAL.fullmatch(text)
