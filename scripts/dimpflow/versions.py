@@ -15,8 +15,8 @@ OUTPUT_VERSION = {
     "terms": 2,
     "gather": 1,
     "mapping": 1,
-    "dimp": 2,
+    "dimp": 3,
     "results": 1,
-    "check": 1,
-    "audit": 1,
+    "check": 2,
+    "audit": 2,
 }

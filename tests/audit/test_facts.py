@@ -81,39 +81,58 @@ def test_facts_fit_the_schema_and_the_files(job: AuditedJob) -> None:
     assert facts["run"]["seconds"] == {"dimp": 3.75, "results": 0.0}
 
 
-def test_what_rules_did_is_told_by_type_where_it_is_known(job: AuditedJob) -> None:
-    did = collect_facts(job.folder, job.shards, job.run, {})["rules"]["did"]
-    told = [rule for rule in did if "by_type" in rule]
-    assert any(len(rule["by_type"]) > 3 for rule in told)
-    for rule in told:
-        for name in ("matched", "changed"):
-            assert sum(numbers[name] for numbers in rule["by_type"].values()) == rule[name]
-    # a line of Patient was refused: whether a rule had taken elements of it is not known by its type
-    of_patients = next(rule for rule in did if rule["path"] == "Patient.birthDate")
-    assert of_patients["matched"] and "by_type" not in of_patients
+def test_what_rules_did_is_told_by_type_and_by_path(job: AuditedJob) -> None:
+    """As counted in what was imported; the refused patient is not among them."""
+    rules = collect_facts(job.folder, job.shards, job.run, {})["rules"]
+    did = {rule["path"]: rule for rule in rules["did"]}
+    for rule in rules["did"]:
+        for split in (rule["by_type"], rule["by_path"]):
+            for name in ("matched", "changed"):
+                assert sum(numbers[name] for numbers in split.values()) == rule[name]
+        assert {path.partition(".")[0] for path in rule["by_path"]} == set(rule["by_type"])
+    patients = [
+        json.loads(line)
+        for line in job.folder.imported("Patient").read_bytes().splitlines()
+        if b'"id":"refused"' not in line
+    ]
+    dates = [one["birthDate"] for one in patients if "birthDate" in one]
+    wanted = {"matched": len(dates), "changed": sum(len(date) > 4 for date in dates)}
+    assert did["Patient.birthDate"]["by_type"] == {"Patient": wanted}
+    assert did["Patient.birthDate"]["by_path"] == {"Patient.birthDate": wanted}
+    references = did["nodesByType('Reference').reference"]
+    observed = [json.loads(line) for line in job.folder.imported("Observation").read_bytes().splitlines()]
+    subjects = sum("reference" in one.get("subject", {}) for one in observed)
+    assert len(job.shards["Observation"]) == 2
+    assert references["by_path"]["Observation.subject.reference"] == {
+        "matched": subjects,
+        "changed": subjects,
+    }
 
 
-def test_what_is_counted_by_type_and_by_path_is_summed(copied: AuditedJob) -> None:
+def test_what_is_untouched_is_told_with_the_lines_that_were_compared(job: AuditedJob) -> None:
+    rows = [
+        {"path": path, "kept": kept, "changed": 1, "gone": 2, "new": 0}
+        for path, kept in (("Patient.gender", 5), ("Patient.id", 0), ("Patient._birthDate.?", 2))
+    ]
+    consistency = {"state": "passed", "lines": 70, "kept": {"lines": 7, "paths": rows}}
+    facts = collect_facts(job.folder, job.shards, job.run, {"consistency": consistency})
+    Draft202012Validator(SCHEMA).validate(facts)
+    assert facts["rules"]["untouched"] == {
+        "lines": 7,
+        "of": 70,
+        "paths": {"Patient._birthDate.?": 2, "Patient.gender": 5},
+    }
+    assert "untouched" not in collect_facts(job.folder, job.shards, job.run, {})["rules"]
+
+
+def test_requests_to_a_service_are_summed(copied: AuditedJob) -> None:
     for source, names in copied.shards.items():
         for name in names:
             path = copied.folder.facts("dimp", source, name)
-            facts = json.loads(path.read_bytes())
-            rules = facts["rules"]
-            rules[0] |= {
-                "matched": 3,
-                "by_type": {source: {"matched": 2, "changed": 1}, "Bundle": {"matched": 1, "changed": 0}},
-            }
-            write_json(
-                path,
-                facts | {"untouched": {f"{source}.code": 2, "Coding.code": 1}, "requests": 5, "repeated": 1},
-            )
+            write_json(path, json.loads(path.read_bytes()) | {"requests": 5, "repeated": 1})
     facts = collect_facts(copied.folder, copied.shards, copied.run, {})
     Draft202012Validator(SCHEMA).validate(facts)
     n = sum(len(names) for names in copied.shards.values())
-    first = facts["rules"]["did"][0]["by_type"]
-    assert first["Bundle"] == {"matched": n, "changed": 0}
-    assert first["Observation"] == {"matched": 4, "changed": 2}
-    assert facts["rules"]["untouched"]["Coding.code"] == n
     assert (facts["rules"]["requests"], facts["rules"]["repeated"]) == (5 * n, n)
 
 

@@ -75,6 +75,7 @@ def test_one_line_out_for_each_line_in(tmp_path: Path) -> None:
     assert (counts[0]["lines"], counts[0]["rejected"], counts[0]["resources"]) == (1000, 0, {"Patient": 1000})
     assert counts[0]["rules"][0] == {
         "rule": 1, "path": "nodesByType('HumanName')", "method": "redact", "matched": 1000, "changed": 1000,
+        "places": {"Patient.name": {"matched": 1000, "changed": 1000}}, "within": {},
     }  # fmt: skip
     assert stat.S_IMODE((tmp_path / "dimp-1.ndjson").stat().st_mode) == 0o644
 

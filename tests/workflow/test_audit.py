@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,61 @@ def test_the_report_holds_all_pages(folder: Path) -> None:
     )
     rules = (folder / "jobs/study/report/rules.html").read_text(encoding="utf-8")
     assert "replaced by one pseudonym (PT_…) per patient" in rules
+
+
+def paths_of(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every element below a resource, with its path without indexes."""
+    for name, value in node.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield f"{path}.{name}", one
+            if isinstance(one, dict):
+                yield from paths_of(one, one.get("resourceType", f"{path}.{name}"))
+
+
+def test_what_the_rules_did_is_what_a_look_at_the_data_finds(folder: Path) -> None:
+    """Counted anew in import and result, and for other numbers of shards and cores the same."""
+    did = {rule["path"]: rule for rule in facts_of(folder)["rules"]["did"]}
+    elements: dict[str, list[Any]] = {}
+    for line in (folder / "jobs/study/import_results.ndjson").read_text(encoding="utf-8").splitlines():
+        resource = json.loads(line)
+        for path, value in paths_of(resource, resource["resourceType"]):
+            elements.setdefault(path, []).append(value)
+    after: dict[str, int] = {}
+    for line in (folder / "jobs/study/dimp_results.ndjson").read_text(encoding="utf-8").splitlines():
+        resource = json.loads(line)
+        for path, _ in paths_of(resource, resource["resourceType"]):
+            after[path] = after.get(path, 0) + 1
+    dates = elements["Patient.birthDate"]
+    wanted = {"matched": len(dates), "changed": sum(len(date) > 4 for date in dates)}
+    assert did["Patient.birthDate"]["by_type"] == {"Patient": wanted}
+    references = {
+        path: len(found)
+        for path, found in elements.items()
+        # rules with smaller numbers have taken identifiers and notes as a whole
+        if path.endswith(".reference") and not {"identifier", "note"} & set(path.split("."))
+    }
+    counted = did["nodesByType('Reference').reference"]["by_path"]
+    assert {path: one["matched"] for path, one in counted.items()} == references and len(references) > 5
+    names = did["Patient.name"]["by_path"]["Patient.name"]
+    assert names == {"matched": len(elements["Patient.name"]), "changed": after["Patient.name"]}
+
+    untouched = facts_of(folder)["rules"]["untouched"]
+    assert untouched["lines"] == untouched["of"] == facts_of(folder)["output"]["lines"]  # few lines: all
+    assert untouched["paths"]["Patient.gender"] == len(elements["Patient.gender"]) == after["Patient.gender"]
+    years = wanted["matched"] - wanted["changed"]  # they came without month and day
+    assert untouched["paths"].get("Patient.birthDate", 0) == years
+
+
+@pytest.mark.parametrize("shape", ["ndjson", "torch"])
+def test_what_the_rules_did_does_not_depend_on_shards(shape: str, tmp_path: Path) -> None:
+    generate = [sys.executable, ROOT / "tests/generate.py", "--bytes", "3M", "--seed", "5", "--shape", shape]
+    subprocess.run([*generate, "--out", "data"], cwd=tmp_path, check=True, capture_output=True)
+    did = []
+    for job, more in (("one", {}), ("many", {"shard_mb": 1})):
+        succeed(tmp_path, config={**CONFIG, "job": job, **more})
+        facts = json.loads((tmp_path / f"jobs/{job}/audit/audit.json").read_text(encoding="utf-8"))
+        did.append((facts["rules"]["did"], len(list((tmp_path / f"jobs/{job}/dimp").rglob("*-of-*.json")))))
+    assert did[0][0] == did[1][0] and did[0][1] < did[1][1]
 
 
 def test_no_original_and_no_secret_is_in_what_is_handed_out(folder: Path) -> None:

@@ -89,11 +89,12 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _rules(parts: Iterable[Facts]) -> list[Facts]:
-    """Counts of every rule over all shards; all shards have had the same rules."""
+    """Counts of every rule over all shards; all shards have had the same rules. Where they took what is for audit.json."""
     total: dict[int, Facts] = {}
     for part in parts:
         for rule in part["rules"]:
-            known = total.setdefault(rule["rule"], {**rule, "matched": 0, "changed": 0})
+            named = {name: rule[name] for name in ("rule", "path", "method")}
+            known = total.setdefault(rule["rule"], {**named, "matched": 0, "changed": 0})
             known["matched"] += rule["matched"]
             known["changed"] += rule["changed"]
     return [total[number] for number in sorted(total)]

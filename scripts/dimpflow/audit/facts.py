@@ -15,6 +15,7 @@ from dimpflow.audit.balance import read_facts
 from dimpflow.audit.chain.artefacts import Parts, artefacts_of
 from dimpflow.audit.environment import software
 from dimpflow.audit.status import read_status
+from dimpflow.audit.untouched import untouched
 from dimpflow.errors import InputError
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import read_errors
@@ -109,7 +110,7 @@ def collect_facts(
             "seconds": seconds_of_steps(folder.path / "benchmarks"),
         },
         "input": _input(came_in, manifests, run.files),
-        "rules": _rules(run.rules, went_out["rules"], all_counts),
+        "rules": _rules(run.rules, went_out["rules"], all_counts, checks.get("consistency", {})),
         "software": software(run.snakemake, run.home),
         "output": _output(folder, went_out, parts.ending),
         "checks": {name: dict(checks.get(name, NOT_RUN)) for name in CHECKS},
@@ -155,8 +156,9 @@ def _input(came_in: Facts, manifests: Mapping[str, Facts], files: Mapping[str, s
     }
 
 
-def _rules(used: RulesUsed, rules: Sequence[Facts], counts: Sequence[Facts]) -> Facts:
-    tables = [{rule["rule"]: rule for rule in one["rules"]} for one in counts]
+def _rules(
+    used: RulesUsed, rules: Sequence[Facts], counts: Sequence[Facts], consistency: Mapping[str, Any]
+) -> Facts:
     mode = None if used.strict is None else "strict" if used.strict else "compat"
     facts: Facts = {
         "file": Path(used.name).name if used.name else None,
@@ -167,42 +169,43 @@ def _rules(used: RulesUsed, rules: Sequence[Facts], counts: Sequence[Facts]) -> 
         "key_fingerprint": used.key,
         "on_invalid": used.on_invalid,
         "options": dict(used.options),
-        "did": [_rule(rule, counts, tables) for rule in rules],
+        "did": _did(rules, counts),
     }
     for name in ("unknown_texts", "requests", "repeated"):
         if any(name in one for one in counts):
             facts[name] = sum(one.get(name, 0) for one in counts)
-    if any("untouched" in one for one in counts):
-        facts["untouched"] = _summed(one.get("untouched", {}) for one in counts)
+    if (found := untouched(consistency)) is not None:
+        facts["untouched"] = found
     return facts
 
 
-def _rule(rule: Facts, counts: Sequence[Facts], tables: Sequence[Mapping[int, Facts]]) -> Facts:
-    """What a rule did; per type of the lines as far as that is known. tables: the rules of each of `counts`, by their numbers."""
-    facts: Facts = {name: rule[name] for name in ("rule", "path", "method", "matched", "changed")}
-    by_type: dict[str, dict[str, int]] = {}
-    for one, table in zip(counts, tables, strict=True):
-        here = table[rule["rule"]]
-        if not here["matched"]:
-            continue
-        found = _by_type(here, one)
-        if found is None:
-            return facts
-        for name, numbers in found.items():
-            by_type[name] = _summed((by_type.get(name, {}), numbers))
-    return {**facts, "by_type": dict(sorted(by_type.items()))}
+def _did(rules: Sequence[Facts], counts: Sequence[Facts]) -> list[Facts]:
+    """What each rule did in all shards: as dimp_results.json has it, and where."""
+    by_path: dict[int, dict[str, dict[str, int]]] = {rule["rule"]: {} for rule in rules}
+    within: dict[int, list[dict[str, int]]] = {rule["rule"]: [] for rule in rules}
+    for one in counts:
+        for rule in one["rules"]:
+            _add(by_path[rule["rule"]], rule["places"])
+            within[rule["rule"]].append(rule["within"])
+    did = []
+    for rule in rules:
+        places, by_type = by_path[rule["rule"]], dict[str, dict[str, int]]()
+        for path, numbers in places.items():
+            _add(by_type, {path.partition(".")[0]: numbers})
+        did.append(
+            {
+                **{name: rule[name] for name in ("rule", "path", "method", "matched", "changed")},
+                "by_type": dict(sorted(by_type.items())),
+                "by_path": dict(sorted(places.items())),
+                "within": _summed(within[rule["rule"]]),
+            }
+        )
+    return did
 
 
-def _by_type(rule: Facts, counts: Facts) -> dict[str, dict[str, int]] | None:
-    """What a rule did in a shard, by type of the lines. A shard that has counted all together tells it only if its lines are
-    of one type."""
-    if "by_type" in rule:
-        found: dict[str, dict[str, int]] = rule["by_type"]
-        return found
-    if len(counts["resources"]) == 1 and not counts["rejected"]:
-        (name,) = counts["resources"]
-        return {name: {"matched": rule["matched"], "changed": rule["changed"]}}
-    return None
+def _add(total: dict[str, dict[str, int]], more: Mapping[str, Mapping[str, int]]) -> None:
+    for name, numbers in more.items():
+        total[name] = _summed((total.get(name, {}), numbers))
 
 
 def _output(folder: JobFolder, went_out: Facts, ending: str) -> Facts:

@@ -10,12 +10,13 @@ from msgspec import Raw
 from dimpflow.engine.compiled.analysis import Analysis
 from dimpflow.engine.compiled.compile import Compiler, Nested
 from dimpflow.engine.compiled.selection import Item, Selector
-from dimpflow.engine.kinds import Kinds, Walk
+from dimpflow.engine.kinds import Kinds, Made
 from dimpflow.engine.labels import GONE, LEVEL, OWN, add_labels, outward
 from dimpflow.engine.methods import Tools
 from dimpflow.engine.methods.scrub import TermsSource
 from dimpflow.engine.refusals import check_utf8, refusal
 from dimpflow.engine.run_state import Counters, Subject
+from dimpflow.engine.tally import Tally
 from dimpflow.engine.tree.explain import Explained, explained
 from dimpflow.engine.tree.interpret import Interpreter
 from dimpflow.engine.tree.nodes import Node, read, write
@@ -31,13 +32,20 @@ _FAILURES = (LineError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError
 
 
 class RuleCount(NamedTuple):
-    """What a rule did. matched: nodes that it selected and took; changed: values (or whole parts) that it worked on."""
+    """What a rule did. matched: elements that it selected and took, each with all that stands in it; changed: those of them in which
+    it changed, replaced or took out something.
+
+    places: the same by path (Patient.name.given: names as in the JSON, without indexes, from the type of the nearest resource on);
+    within: where it took whole resources, by path the elements of them in which it changed something.
+    """
 
     rule: int
     path: str
     method: str
     matched: int
     changed: int
+    places: dict[str, dict[str, int]]
+    within: dict[str, int]
 
 
 class _NeedsTree(Exception):
@@ -79,7 +87,7 @@ class Engine:
             for full in (False, True)
         ]
         self._analyses = [Analysis(compiler.walks) for compiler in self._compilers]
-        self._kinds = Kinds(partial(self._walk_of, frozenset(), ""))
+        self._kinds = self._counters.watch(Kinds(partial(self._walk_of, frozenset(), "")))
         self._checked_kinds = Kinds(self._check_of)
         self._by_tree: Counter[str] = Counter()
         self.slow: dict[str, str] = {}
@@ -100,8 +108,23 @@ class Engine:
 
     def take_counts(self) -> list[RuleCount]:
         """What each rule did since the last call."""
+        places: list[dict[str, dict[str, int]]] = [{} for _ in self._rules]
+        within: list[dict[str, int]] = [{} for _ in self._rules]
+        for (rule, path), (matched, changed, inside) in sorted(self._counters.take().items()):
+            if matched or changed:
+                places[rule][path] = {"matched": matched, "changed": changed}
+            if inside:
+                within[rule][path] = inside
         return [
-            RuleCount(rule.number, rule.path, METHOD_NAMES[type(rule.method)], *self._counters.take(i))
+            RuleCount(
+                rule.number,
+                rule.path,
+                METHOD_NAMES[type(rule.method)],
+                sum(one["matched"] for one in places[i].values()),
+                sum(one["changed"] for one in places[i].values()),
+                places[i],
+                within[i],
+            )
             for i, rule in enumerate(self._rules)
         ]
 
@@ -135,7 +158,7 @@ class Engine:
         subject = self._subject
         if subject.needed:
             subject.begin(node, kind.type)
-        operations = kind.walk(node)
+        operations = kind.walk(node, kind.tally or kind.begin())
         if self._labels and operations:
             add_labels(node, operations)
         kind.count += 1
@@ -218,7 +241,7 @@ class Engine:
 
     # ---- nested resources --------------------------------------------------------------------------------------
 
-    def _walk_of(self, outer: frozenset[Item], name: str, type_: str, full: bool) -> Walk | None:
+    def _walk_of(self, outer: frozenset[Item], name: str, type_: str, full: bool) -> Made | None:
         if self._only_tree:
             return None
         compiler = self._compilers[full]
@@ -230,7 +253,7 @@ class Engine:
 
     def _nested(self, outer: frozenset[Item], element: Element) -> Nested:
         """How nested resources of one kind of place are processed; contained ones get no labels of their own."""
-        kinds = Kinds(partial(self._walk_of, outer, element.name))
+        kinds = self._counters.watch(Kinds(partial(self._walk_of, outer, element.name)))
         return partial(self._process_nested, kinds, bool(outer), element)
 
     def _process_nested(self, kinds: Kinds, outer: bool, element: Element, raw: Raw) -> tuple[Raw, int]:
@@ -244,10 +267,10 @@ class Engine:
         subject = self._subject
         if subject.needed:
             saved = subject.enter(node, kind.type, contained=contained)
-            operations = kind.walk(node)
+            operations = kind.walk(node, kind.tally or kind.begin())
             subject.leave(saved)
         else:
-            operations = kind.walk(node)
+            operations = kind.walk(node, kind.tally or kind.begin())
         if operations:
             if contained and self._strict and node == kind.empty:
                 operations |= GONE
@@ -262,20 +285,20 @@ class Engine:
         gone = GONE if self._interpreter.removed or shell else 0
         return Raw(write(root)), operations | gone
 
-    def _check_of(self, type_: str, full: bool) -> Walk:
+    def _check_of(self, type_: str, full: bool) -> Made:
         check = self._compilers[full].checks.first(type_)
 
-        def walk(node: object) -> int:
+        def walk(node: object, _: Tally) -> int:
             check(node)
             return 0
 
-        return walk
+        return walk, list
 
     def _check_nested(self, raw: Raw) -> None:
         """Whether a nested resource that is taken out is FHIR at all."""
         node, kind = self._checked_kinds.decode(bytes(raw))
         assert kind.walk is not None
-        kind.walk(node)
+        kind.walk(node, [])
 
 
 def _need_terms(rule_set: RuleSet, terms: TermsSource | None) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 from msgspec import UNSET
 
+from dimpflow.engine.kinds import Kinds
 from dimpflow.engine.methods.references import id_in
+from dimpflow.engine.tally import Counts, add, add_up
 from dimpflow.fhir.compartment import PATIENT_ELEMENTS
 from dimpflow.fhir.model import Node
 from dimpflow.fhir.table import elements
@@ -140,30 +142,47 @@ def _owner(node: Node, type_: str) -> str:
 
 
 class Counters:
-    """Per rule: nodes that it selected and took, values that it worked on, and nodes that count as both.
+    """What rules did, by path.
 
-    unknown: of all rules, texts of which nobody knows whose they are (scrub); one number, counted there.
+    ticks: per rule, a number that grows when the rule changes something below a node that it took: whether it did so is seen by
+    comparing before and after; tree: what was counted in trees; unknown: of all rules, texts of which nobody knows whose they are
+    (scrub); one number, counted there.
     """
 
     def __init__(self, rules: int, unknown: list[int]) -> None:
-        self.matched = [0] * rules
-        self.changed = [0] * rules
-        self.both = [0] * rules
+        self.ticks = [0] * rules
+        self.tree: Counts = {}
         self.unknown = unknown
+        self._kinds: list[Kinds] = []
 
-    def take(self, rule: int) -> tuple[int, int]:
-        """(matched, changed) since the last call."""
-        both = self.both[rule]
-        taken = self.matched[rule] + both, self.changed[rule] + both
-        self.matched[rule] = self.changed[rule] = self.both[rule] = 0
-        return taken
+    def watch(self, kinds: Kinds) -> Kinds:
+        """Resources whose walks count; gives them back."""
+        self._kinds.append(kinds)
+        return kinds
+
+    def take(self) -> Counts:
+        """All counts since the last call."""
+        counts, self.tree = self.tree, {}
+        for kinds in self._kinds:
+            for kind in kinds.kinds():
+                if kind.tally is not None:
+                    add_up(kind.tally, kind.type, counts)
+                    kind.tally = None
+        return counts
 
     def forget(self, again: Callable[[], None]) -> None:
         """Take back what a resource added before it failed, by doing the same once more."""
-        lists = (self.matched, self.changed, self.both, self.unknown)
-        totals = [list(counts) for counts in lists]
-        for counts in lists:
-            counts[:] = [0] * len(counts)
+        for kinds in self._kinds:
+            kinds.as_before()
+        kept = [(kind, kind.tally) for kinds in self._kinds for kind in kinds.kinds()]
+        tree, unknown = self.tree, self.unknown[0]
+        for kind, _ in kept:
+            kind.tally = None
+        self.tree = {}
         again()
-        for counts, total in zip(lists, totals, strict=True):
-            counts[:] = [before - added for before, added in zip(total, counts, strict=True)]
+        added, self.tree = self.take(), tree
+        for kind, tally in kept:
+            kind.tally = tally
+        for (rule, path), numbers in added.items():
+            add(tree, rule, path, -1, (numbers[0], numbers[1], numbers[2]))
+        self.unknown[0] = unknown - (self.unknown[0] - unknown)

@@ -3,19 +3,24 @@
 A function is made from source text, which is three times as fast as interpreting a plan node by node. The text holds names
 from the element table and numbers only; whatever comes from a rule set (literals, patterns) is bound as an object.
 
-A walk changes its node in place and returns the operations that took place, with GONE where nothing is left of the node.
+A walk changes its node in place and returns the operations that took place, with GONE where nothing is left of the node. It counts
+in a tally (dimpflow.engine.tally).
 """
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
+from operator import ne
 from typing import Any
 
 from dimpflow.engine.compiled.checks import Checks
 from dimpflow.engine.compiled.children import Children
+from dimpflow.engine.compiled.counting import Counting, around_nested, step
 from dimpflow.engine.compiled.predicates import PredicateSource
-from dimpflow.engine.compiled.selection import OUTER, Arrival, Item, Selector
+from dimpflow.engine.compiled.selection import NOWHERE, OUTER, Arrival, Item, Selector
 from dimpflow.engine.compiled.tables import Lookup, lookup, table_source
 from dimpflow.engine.compiled.walks import Walks
+from dimpflow.engine.kinds import Made
 from dimpflow.engine.labels import CRYPTO_HASH, ENCRYPT, GONE, LEVEL
 from dimpflow.engine.methods import BITS, Context, Tools
 from dimpflow.engine.methods.cache import Cache
@@ -23,12 +28,12 @@ from dimpflow.engine.methods.perturb import QUANTITIES
 from dimpflow.engine.methods.place import Place
 from dimpflow.engine.methods.substitute import replacement
 from dimpflow.engine.run_state import Counters, Subject
+from dimpflow.engine.tally import Asked, Layout, NewTally, new_part
 from dimpflow.errors import LineError, RuleSetError
 from dimpflow.fhir.model import Node, fields, has_sibling, sibling, struct
 from dimpflow.fhir.table import RESOURCE_TYPES, Element
-from dimpflow.ruleset.rules import CryptoHash, Perturb, Pseudonymize, Redact, Remove, Substitute
+from dimpflow.ruleset.rules import CryptoHash, Keep, Perturb, Pseudonymize, Redact, Remove, Substitute
 
-Walk = Callable[[Node], int]
 Nested = Callable[[Any], tuple[Any, int]]
 """A nested resource's raw bytes to its new ones and the operations."""
 
@@ -36,8 +41,10 @@ _IN_LINE = ("Coding", "CodeableConcept", "Reference", "Period")
 """Types whose walks may stand in line; there are many of them in every resource."""
 _LONGEST = 40
 """Lines that may."""
-_LOCAL = re.compile(r"(?<![.\w'])((?:o|r|v|q|x|y\d?|n|e|gone)_*)(?!\w)")
+_LOCAL = re.compile(r"(?<![.\w'])((?:o|r|v|q|x|y\d?|n|e|c|t\d*|gone)_*)(?!\w)")
 """The local names of a body; each level in line gives them one more underscore."""
+_SLOT = re.compile(r"(?<=\bk\[)\d+(?=\])|(?<=\bnew\(k, )\d+(?=\))")
+"""Where a body counts; in line it does so in the tally of the body around it, further behind."""
 
 _LEVELS = 3
 """Resources stand at most three deep (Bundle, entry, contained)."""
@@ -65,16 +72,19 @@ class Compiler:
         self.nested = nested
         self.checks = Checks(full, check_nested)
         self.names: dict[Arrival, str] = {}
-        self._bodies: dict[Arrival, list[str]] = {}
+        self._bodies: dict[Arrival, tuple[list[str], Layout]] = {}
+        self._layouts: dict[Arrival, Layout] = {}
+        self.counting = Counting(NOWHERE, Keep())
+        self.around_nested = around_nested(selector)
         self._open: set[Arrival] = set()
         self.compiled: set[Arrival] = set()
         self.clearing = _clearing(selector)
         self.children = Children(self)
         self.scope = self.checks.scope
         self.scope |= {
-            "M": counters.matched,
-            "C": counters.changed,
-            "B": counters.both,
+            "C": counters.ticks,
+            "new": new_part,
+            "unlike": ne,
             "S": subject,
         }
         self.predicates = PredicateSource(full, tools.strict, self.bind, self.define)
@@ -85,15 +95,21 @@ class Compiler:
         """A resource of that name, reached by its own rules and by the items `outer` of the resource around it."""
         return self.selector.arrive(type_, name, self.selector.own_items(type_) | outer)
 
-    def walk(self, arrival: Arrival) -> Walk:
+    def walk(self, arrival: Arrival) -> Made:
         """The walk of any complex node."""
         if not arrival.settled:
-            walk: Walk = self.scope[self.asking(arrival)]
-            return walk
+            return self.scope[self.asking(arrival)], self.tally(arrival)
         name = self.name(arrival)
         self._compile(arrival, name)
-        walk = self.scope[name]
-        return walk
+        return self.scope[name], self._layouts[arrival].tally
+
+    def tally(self, arrival: Arrival) -> NewTally:
+        """What makes a tally for the walk of a node; only then is it compiled."""
+        if not arrival.settled:
+            return partial(
+                Asked, Cache(lambda mask: self.walk(self.answered(arrival, mask)), lasting=True).__getitem__
+            )
+        return lambda: self.walk(arrival)[1]()
 
     def level(self, arrival: Arrival) -> int:
         """How many bits outward the rule in effect records what it does: it may be that of a resource further out."""
@@ -117,9 +133,9 @@ class Compiler:
 
     def asking(self, arrival: Arrival) -> str:
         """The name of a function that asks a node's predicates and goes on with the walk that the answers lead to."""
-        targets = Cache(lambda mask: self.walk(self.answered(arrival, mask)), lasting=True)
-        mask = self.mask(arrival)
-        return self.define("ask", f"def {{name}}(o):\n    return {self.bind('targets', targets)}[{mask}](o)")
+        return self.define(
+            "ask", f"def {{name}}(o, k):\n    w, k = k[{self.mask(arrival)}]\n    return w(o, k)"
+        )
 
     def _conditions(self, arrival: Arrival) -> list[frozenset[Item]]:
         """The open items, those with the same predicate together, in the order of the rules."""
@@ -170,9 +186,9 @@ class Compiler:
         """The name of a settled node's function; it is compiled at its first call, since most kinds of nodes never come."""
         if arrival not in self.names:
 
-            def first(node: Node) -> int:
+            def first(node: Node, tally: list[Any]) -> int:
                 self._compile(arrival, name)
-                done: int = self.scope[name](node)
+                done: int = self.scope[name](node, tally)
                 return done
 
             name = self.names[arrival] = self.bind("walk", first)
@@ -181,27 +197,44 @@ class Compiler:
     def _compile(self, arrival: Arrival, name: str) -> None:
         if arrival not in self.compiled:
             # as defaults they are local names, which are found sooner
-            head = f"def {name}(o, U=U, M=M, C=C, B=B):"
-            self._execute("\n    ".join([head, *self._source(arrival)]), f"{name} {arrival.type}")
+            head = f"def {name}(o, k, U=U, C=C):"
+            body, self._layouts[arrival] = self._body(arrival)
+            self._execute("\n    ".join([head, *body]), f"{name} {arrival.type}")
             self.compiled.add(arrival)
 
-    def walked(self, arrival: Arrival, node: str) -> list[str]:
+    def walked(self, arrival: Arrival, node: str, element: Element) -> list[str]:
         """Source that walks the node in a variable; what was done is then in `q`. Small bodies stand in line: they are the walks
         of most nodes, and a call costs as much as they do."""
-        if not arrival.settled:
-            return [f"q = {self.asking(arrival)}({node})"]
-        if arrival.type in _IN_LINE and arrival not in self._open:
-            self._open.add(arrival)
-            body = self._bodies.get(arrival) or self._source(arrival)
-            self._bodies[arrival] = body
-            self._open.remove(arrival)
+        layout, path = self.counting.layout, step(element)
+        if arrival.settled and arrival.type in _IN_LINE and arrival not in self._open:
+            body, inner = self._bodies[arrival] = self._bodies.get(arrival) or self._inner_body(arrival)
             if len(body) <= _LONGEST and not any("return" in line for line in body[:-1]):
+                moved = layout.adopt(inner, path)
                 own = [_LOCAL.sub(r"\1_", line) for line in body]
+                own = [_moved(line, moved) for line in own]
                 return [f"o_ = {node}", *own[:-1], own[-1].replace("return", "q =", 1)]
-        return [f"q = {self.name(arrival)}({node})"]
+        name = self.name(arrival) if arrival.settled else self.asking(arrival)
+        return [f"q = {name}({node}, {layout.part(path, self.tally(arrival))})"]
+
+    def _body(self, arrival: Arrival) -> tuple[list[str], Layout]:
+        """The body of a settled complex node's function, and where it counts."""
+        outer = self.counting
+        self.counting = counting = Counting(arrival, self.walks.method(arrival))
+        try:
+            return self._source(arrival), counting.layout
+        finally:  # rules that cannot be compiled fail in the same way again
+            self.counting = outer
+
+    def _inner_body(self, arrival: Arrival) -> tuple[list[str], Layout]:
+        """The same, to stand in line; a node in itself does not."""
+        self._open.add(arrival)
+        try:
+            return self._body(arrival)
+        finally:
+            self._open.remove(arrival)
 
     def _source(self, arrival: Arrival) -> list[str]:
-        """The body of a settled complex node's function."""
+        counting = self.counting
         method, resource = self.walks.method(arrival), arrival.type in RESOURCE_TYPES
         inner = resource and arrival.taken is not None and arrival.taken.rank >= 0
         if isinstance(method, Substitute):
@@ -210,26 +243,42 @@ class Compiler:
         whole = removed and self.walks.removable(arrival)
         if whole or (isinstance(method, Redact) and not resource and self.walks.clears(arrival)):
             check = self.check(arrival.type)
-            return [*check, *self.counts(arrival, worked=True), f"return {self.bit(arrival) | GONE}"]
-        lines = ["r = 0", *self.checks.own(arrival.type, "o")]
+            counts = (
+                counting.matched(arrival) if removed and arrival.selected is None else counting.both(arrival)
+            )
+            return [*check, *counts, f"return {self.bit(arrival) | GONE}"]
+        lines = ["r = 0", *counting.before(), *self.checks.own(arrival.type, "o")]
         entry = self.tools.strict and arrival.type == "Bundle.entry"  # it goes with its resource
         lines += ["e = 0"] if entry else []
         itself = isinstance(method, Remove) and inner
-        lines += self._removed_itself(arrival) if itself else self.counts(arrival, worked=removed)
+        if itself:
+            lines += self._removed_itself(arrival)
+        else:
+            removes = (
+                removed and arrival.selected is not None
+            )  # what stands in something removed does not count
+            lines += counting.both(arrival) if removes else counting.itself(arrival)
         lines += self._perturbed(arrival) if isinstance(method, Perturb) else self._parts(arrival)
         if isinstance(method, Pseudonymize) and method.value_from:
             lines += self._text(arrival, method)
         if removed:  # once the rules before it have done their work
             return [*lines, f"return r | {self.bit(arrival) | GONE}"]
         if not entry and not self.walks.vanishes(arrival):
-            return [*lines, "return r"]
+            return [*lines, *counting.after(), "return r"]
         if resource:
             gone = f" | ({GONE} if S.depth else 0)" if itself and self.tools.strict else ""
-            return [*lines, f"return r{gone}"]
+            return [*lines, *counting.after(), f"return r{gone}"]
         empty, left = self.bind("empty", struct(arrival.type, self.full)()), "r | e" if entry else "r"
         if isinstance(method, Redact):  # only this takes out what came empty
-            return [*lines, f"return r | {self.bit(arrival) | GONE} if o == {empty} else {left}"]
-        return [*lines, f"return r | {GONE} if r & {self.clearing} and o == {empty} else {left}"]
+            assert arrival.taken is not None
+            came_empty = f"if r == 0 and o == {empty}: C[{arrival.taken.rule}] += 1"
+            gone = f"return r | {self.bit(arrival) | GONE} if o == {empty} else {left}"
+            return [*lines, came_empty, *counting.after(), gone]
+        return [
+            *lines,
+            *counting.after(),
+            f"return r | {GONE} if r & {self.clearing} and o == {empty} else {left}",
+        ]
 
     def _parts(self, arrival: Arrival) -> list[str]:
         """Source for all children of a node."""
@@ -258,7 +307,7 @@ class Compiler:
         """A resource that a rule of its own removes: the outermost one is emptied; strictly, another one is taken out, which the
         FHIR Pseudonymizer cannot do."""
         assert arrival.taken is not None
-        recorded = [*self.counts(arrival, worked=True), f"r = {self.bit(arrival)}"]
+        recorded = [*self.counting.both(arrival), f"r = {self.bit(arrival)}"]
         if self.tools.strict:
             return recorded
         title = self.selector.rules[arrival.taken.rule].title
@@ -276,7 +325,7 @@ class Compiler:
         gone = "" if arrival.type in RESOURCE_TYPES else f" | ({GONE} if o == {empty} else 0)"
         return [
             *self.check(arrival.type),
-            *self.counts(arrival, worked=True),
+            *self.counting.both(arrival),
             f"n = {new}()",
             *copied,
             f"return {self.bit(arrival)}{gone}",
@@ -310,11 +359,10 @@ class Compiler:
             f"        r |= {self.bit(arrival)}",
         ]
 
-    def counts(self, arrival: Arrival, number: str = "1", *, worked: bool) -> list[str]:
-        """Source that counts a node: as matched if a rule selected this very node, as changed if it is worked on."""
-        if worked and arrival.taken is not None:
-            return [f"{'C' if arrival.selected is None else 'B'}[{arrival.taken.rule}] += {number}"]
-        return [] if arrival.selected is None else [f"M[{arrival.selected}] += {number}"]
+
+def _moved(line: str, by: int) -> str:
+    """A line that counts in another tally, further behind."""
+    return _SLOT.sub(lambda index: str(int(index[0]) + by), line) if "k[" in line else line
 
 
 def _clearing(selector: Selector) -> int:

@@ -136,6 +136,10 @@ class Arrival:
         return not self.open
 
 
+NOWHERE = Arrival("", "", frozenset(), None, None, frozenset())
+"""No node: the walk of none."""
+
+
 class Selector:
     """The steps of all rules, and how items move along them."""
 
@@ -197,7 +201,7 @@ class Selector:
             item = here.pop()
             way = self.ways[item.rule][item.way]
             if item.step == len(way):
-                if taken is None or item.rank <= taken.rank:
+                if taken is None or item.rank < taken.rank or self._again(item, taken):
                     taken, selected = Taken(item.rank, item.rule), item.rule
                 continue
             step = way[item.step]
@@ -228,6 +232,10 @@ class Selector:
             selected,
             self._winning(waiting, taken, type_),
         )
+
+    def _again(self, item: Item, taken: Taken) -> bool:
+        """Whether a rule takes a node that it already took with the one above: only substitute replaces it once more."""
+        return item.rank == taken.rank and isinstance(self.rules[item.rule].method, Substitute)
 
     def into(self, arrival: Arrival, child: Element) -> frozenset[Item]:
         """The items that go on from a settled node into one of its children; for a nested resource with outer ranks."""

@@ -10,6 +10,7 @@ from dimpflow.engine.methods import BITS, Context, Tools, Work, work_of
 from dimpflow.engine.methods.perturb import QUANTITIES
 from dimpflow.engine.methods.place import Place
 from dimpflow.engine.run_state import Counters, Subject
+from dimpflow.engine.tally import BOTH, MATCHED, WITHIN, add
 from dimpflow.engine.tree.merge import substitute
 from dimpflow.engine.tree.nodes import Node, build, prune
 from dimpflow.errors import LineError
@@ -46,6 +47,9 @@ class Interpreter:
         self._subjects: dict[int, tuple[str | None, str, str, str]] = {}
         self._root: Node
         self._nearest: Node
+        self._worked = False
+        self._whole: Node | None = None
+        self._parts: dict[int, Node] = {}
         self.removed = False
         """Whether the last tree's own rule took it out of the resource around it (strict)."""
 
@@ -83,8 +87,7 @@ class Interpreter:
             if rule.applies_to(resource.key):
                 for node in self._matches(index, resource):
                     if node.rule is None:
-                        self.counters.matched[index] += 1
-                    self._run(index, rule.method, node, own, resource)
+                        self._take(index, rule.method, node, own, resource)
         for nested in _nested(resource):
             self._operations[own] |= self._resource(nested)
         return self._operations[own]
@@ -105,6 +108,17 @@ class Interpreter:
 
     # ---- one node ----------------------------------------------------------------------------------------------
 
+    def _take(self, index: int, method: Method, node: Node, own: int, context: Node) -> None:
+        """A node that a rule selected, and that no rule took before: worked on, and counted."""
+        place, self._worked = node.place, False
+        self._whole = node if node.is_resource and not isinstance(method, Remove | Substitute) else None
+        self._parts = {}
+        self._run(index, method, node, own, context)
+        tree = self.counters.tree
+        add(tree, index, place, 1, BOTH if self._worked else MATCHED)
+        for part in self._parts.values():
+            add(tree, index, part.place, 1, WITHIN)
+
     def _run(self, index: int, method: Method, node: Node, own: int, context: Node) -> None:
         """A method on a node that a rule selected: on the node, then on all below it that no rule took."""
         if node.rule is not None:
@@ -114,7 +128,7 @@ class Interpreter:
             return
         node.rule = index
         if isinstance(method, Substitute):
-            self._record(index, node, own, BITS[Substitute])
+            self._record(node, own, BITS[Substitute])
             with _at(node, "" if node.primitive else self._title(index, method)):
                 substitute(method, node, index, self._work(index, method, node))
             return
@@ -123,7 +137,7 @@ class Interpreter:
             self._remove(index, node, own, context)
         elif isinstance(method, Redact) and node.kept_empty and not node.is_resource:
             node.kept_empty = False
-            self._record(index, node, own, BITS[Redact])
+            self._record(node, own, BITS[Redact])
         elif isinstance(method, Perturb) and self._perturbed(index, method, node, own):
             return
         if node.primitive:
@@ -165,8 +179,8 @@ class Interpreter:
                 new, bit = work.function(node.raw)
             else:
                 new, bit = work.function(node.raw), work.bit
+        self._record(node, own, bit, changed=new is UNSET or new != node.raw)
         node.raw = None if new is UNSET else new
-        self._record(index, node, own, bit)
 
     def _work(self, index: int, method: Method, node: Node) -> Work | None:
         if not node.primitive:
@@ -232,8 +246,15 @@ class Interpreter:
         kids = self._root.kids
         return next((kid.raw.strip() for kid in kids if kid.name == "id" and kid.raw is not None), "")
 
-    def _record(self, index: int, node: Node, own: int, bit: int) -> None:
-        self.counters.changed[index] += 1
+    def _record(self, node: Node, own: int, bit: int, *, changed: bool = True) -> None:
+        """What was done to a node. changed: whether it is not as it was."""
+        if changed:
+            self._worked = True
+            if self._whole is not None:
+                part = node
+                while part.parent is not None and part.parent is not self._whole:
+                    part = part.parent
+                self._parts[id(part)] = part
         self._operations[own] |= bit
         if self.tools.strict:
             nearest = id(node.resource)
@@ -244,7 +265,7 @@ class Interpreter:
         if node is context and nested and not self.tools.strict:
             title = self.rules[index].title
             raise LineError(f"{title}: remove cannot take a resource out of the one around it", node.path)
-        self._record(index, node, own, BITS[Remove])
+        self._record(node, own, BITS[Remove])
         if node.parent is None:
             self.removed = nested
             return
@@ -276,7 +297,7 @@ class Interpreter:
         if text is None:
             text = _added(node, element)
         text.raw, text.rule = pseudonym, index
-        self._record(index, node, own, work.bit)
+        self._record(node, own, work.bit)
 
     # ---- labels ------------------------------------------------------------------------------------------------
 

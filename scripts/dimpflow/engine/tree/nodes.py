@@ -87,6 +87,16 @@ class Node(Item):
         """The JSON path of the node."""
         return "$" if self.parent is None else f"{self.parent.path}.{self.at}"
 
+    @property
+    def place(self) -> str:
+        """Its path from the type of the nearest resource on, names as in the JSON, without indexes."""
+        names: list[str] = []
+        node = self
+        while not node.is_resource and node.parent is not None and node.element is not None:
+            names.append(f"_{node.element.json}" if names and node.primitive else node.element.json)
+            node = node.parent
+        return ".".join([node.key, *reversed(names)])
+
     def children(self) -> list[Item]:
         return list(self.kids)
 
