@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dimpflow.audit.consistency.kept import Profile
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import Consistency, check_consistency
 from dimpflow.errors import InputError
@@ -158,3 +159,12 @@ def test_the_same_number_but_of_another_kind_is_a_change(tmp_path: Path) -> None
     after: Lines = [{"resourceType": "Observation", "id": "a", "valueInteger": True, "valueBoolean": True}]
     rows = {row["path"]: row for row in checked(tmp_path, before, after).profile.rows()}
     assert rows["Observation.valueInteger"]["changed"] == 1 and rows["Observation.valueBoolean"]["kept"] == 1
+
+
+def test_names_that_fhir_does_not_have_are_not_told() -> None:
+    profile = Profile()
+    line = json.dumps(
+        {"resourceType": "Secret", "id": "1", "Müller": {"code": 1}, "_status": {"id": "a"}}
+    ).encode()
+    profile.add(line, line)
+    assert [row["path"] for row in profile.rows()] == ["?.?.code", "?._status.id", "?.id"]

@@ -100,3 +100,9 @@ def type_names() -> frozenset[str]:
     return (
         frozenset(type_name(k) for k in _DATA["types"] if k not in _ABSTRACT) | PRIMITIVE_TYPES | {"Element"}
     )
+
+
+@cache
+def member_names() -> frozenset[str]:
+    """All names that members have in JSON, without the `_` of what stands beside a primitive value."""
+    return frozenset(element.json for key in type_keys() for element in elements(key))

@@ -1,10 +1,13 @@
 """What has stayed: the values of each path of some lines before and after, counted."""
 
 from collections import Counter
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 import orjson
+
+from dimpflow.fhir.table import RESOURCE_TYPES, member_names
 
 Leaf = tuple[str, str]
 _path = itemgetter(0)
@@ -63,9 +66,9 @@ def _leaves(line: bytes) -> list[Leaf]:
             found.append((path, node))
         elif isinstance(node, dict):
             kind = node.get("resourceType")
-            at = kind if isinstance(kind, str) else path
+            at = _shown(kind) if isinstance(kind, str) else path
             todo += [
-                (value, f"{at}.{name}")
+                (value, f"{at}.{_shown(name)}")
                 for name, value in node.items()
                 if name != "resourceType" or not isinstance(value, str)
             ]
@@ -74,3 +77,9 @@ def _leaves(line: bytes) -> list[Leaf]:
         elif node is not None:
             found.append((path, repr(node)))
     return found
+
+
+@lru_cache(10_000)
+def _shown(name: str) -> str:
+    """A name, if FHIR R4 has it; one that it has not may be anything."""
+    return name if name.removeprefix("_") in member_names() or name in RESOURCE_TYPES else "?"

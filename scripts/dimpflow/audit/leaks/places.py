@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from dimpflow.fhir.compartment import PATIENT_ELEMENTS
-from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, elements, is_type, type_keys
+from dimpflow.fhir.table import PRIMITIVE, RESOURCE_TYPES, elements, is_type, member_names
 
 Json = dict[str, Any]
 
@@ -55,7 +55,7 @@ _IDS = frozenset(
     )
 )
 _PERSONS = frozenset(("Patient", "RelatedPerson", "Person", "Practitioner"))
-_NAMES = frozenset(element.json for key in type_keys() for element in elements(key))
+_NAMES = member_names()
 _A_NUMBER = 10_000_000  # shorter ones are results and sizes
 _UNKNOWN = "?"
 """In paths: a member that FHIR R4 does not have; its name may be anything."""

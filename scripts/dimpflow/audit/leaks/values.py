@@ -73,8 +73,9 @@ class Gatherer:
         self._ids[kinds.IDENTIFIER] += self._all_new(kinds.IDENTIFIER, found.identifiers)
         targets += [one.reference for one in found.references]
         self._targets(self._all_new(_TARGET, targets))
+        names = self._known[kinds.FULL_NAME]
         for one in found.references:
-            if one.display:
+            if one.display and one.display not in names:
                 self._shown(one.display, one.type, one.reference)
         for author in found.authors:
             self._displayed(author)
@@ -186,9 +187,7 @@ class Gatherer:
 
     def _shown(self, display: str, type_: str, target: str) -> None:
         """What is displayed for a reference: a name if that is to a person."""
-        if display not in self._known[kinds.FULL_NAME] and (
-            type_ in PERSONS or not PERSONS.isdisjoint(target.split("/"))
-        ):
+        if type_ in PERSONS or not PERSONS.isdisjoint(target.split("/")):
             self._displayed(display)
 
     def _displayed(self, name: str) -> None:
