@@ -92,7 +92,12 @@ $(TORCH_COHORT)/core.ndjson: $(GENERATOR) | $(READY)
 .PHONY: report
 report: $(READY)  ## Make the audit document of a job: [JOB=jobs/study-42 ARGS='--config job=study-42 input=/data/fhir', as it was run]
 	@export DIMP_CRYPTO_HASH_KEY="$${DIMP_CRYPTO_HASH_KEY:-$$(cat $(KEY) 2> /dev/null)}"; \
-	    snakemake --cores 1 --report $(JOB)/report.html $(STYLE) $(ARGS)
+	    made="$$(mktemp -d)"; trap 'rm -rf "$$made"' EXIT; \
+	    snakemake --cores 1 --report "$$made/report.html" $(STYLE) $(ARGS); \
+	    grep -qF '$(notdir $(JOB:/=))/report/import.html"' "$$made/report.html" || { \
+	        echo "make report: ARGS says another job than JOB=$(JOB); say both as the job was run" >&2; exit 1; }; \
+	    mv "$$made/report.html" $(JOB)/report.html
+	@echo "Open $(JOB)/report.html in a browser; it needs no network. To print or to keep it as PDF: \"0 To print\" in its menu."
 
 .PHONY: demo
 demo: $(READY) $(KEY) demo/.generated  ## Generate a cohort, run the workflow on it, make the report, say where all is

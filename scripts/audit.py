@@ -7,23 +7,16 @@ from typing import Any
 from dimpflow.audit.balance import read_facts
 from dimpflow.audit.chain.record import write_audit
 from dimpflow.audit.facts import CHECKS, RulesUsed, RunFacts, collect_facts
-from dimpflow.audit.pages import (
-    consistency_page,
-    environment_page,
-    leaks_page,
-    overview_page,
-    provenance_page,
-    risk_page,
-    rules_page,
-    summary_page,
-)
+from dimpflow.audit.pages.report import report_pages
 from dimpflow.audit.signing import read_signer
+from dimpflow.errors import RuleSetError
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import AtomicFile
 from dimpflow.ruleset.load import load_rule_set
 from dimpflow.ruleset.options import Options
 from dimpflow.ruleset.rules import RuleSet
+from dimpflow.service_rules import understood
 
 
 def main(
@@ -35,7 +28,8 @@ def main(
     environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Write the audit of a job. run: what RunFacts holds, as plain values; signer: certificate, key and passphrase, if the site signs;
-    rule_set: `rules`, where it is, and its `options`."""
+    rule_set: `rules`, where it is, None for a service's own; `options`; `sent`, whether it was sent along to a service, by `options` as
+    its settings."""
     rules = RulesUsed(**run["rules"])
     facts = collect_facts(
         folder,
@@ -48,10 +42,15 @@ def main(
 
 
 def rule_set_of(places: Mapping[str, Any], environ: Mapping[str, str]) -> RuleSet | None:
-    """The rule set, to be put into words; None if a service has applied its rules."""
+    """The rule set, to be put into words; None if a service has applied its own, or if one that was sent along is not understood."""
     if places["rules"] is None:
         return None
-    return load_rule_set(places["rules"], environ, Options.from_params(places["options"]))
+    if not places["sent"]:
+        return load_rule_set(places["rules"], environ, Options.from_params(places["options"]))
+    try:
+        return understood(places["rules"], places["options"], environ)
+    except RuleSetError:
+        return None  # the run has told why, when it decided how to send data
 
 
 def write_pages(folder: JobFolder, facts: dict[str, Any], rule_set: RuleSet | None) -> None:
@@ -59,17 +58,8 @@ def write_pages(folder: JobFolder, facts: dict[str, Any], rule_set: RuleSet | No
     figures, drawing = (
         (folder.path / "audit" / f"risk.{ending}").read_text(encoding="utf-8") for ending in ("html", "svg")
     )
-    pages = {
-        "overview": overview_page(facts),
-        "summary_de": summary_page(facts, rule_set),
-        "rules": rules_page(facts, rule_set, "en"),
-        "leaks": leaks_page(facts),
-        "consistency": consistency_page(facts),
-        "risk": risk_page(facts, figures, drawing),
-        "provenance": provenance_page(facts),
-        "environment": environment_page(facts),
-    }
-    for name, text in pages.items():
+    came_in, went_out = (read_facts(folder.path / f"{step}_results.json") for step in ("import", "dimp"))
+    for name, text in report_pages(facts, rule_set, (came_in, went_out), figures, drawing).items():
         with AtomicFile(folder.path / "report" / f"{name}.html") as page:
             page.write(text.encode())
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dimpflow.audit.balance import dimp_facts, import_facts, read_facts
-from dimpflow.audit.tables import counts_page
+from dimpflow.audit.pages.counts import CAME_IN, WENT_OUT, counts_page
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import AtomicFile, write_json
@@ -26,7 +26,7 @@ def main(
     options = {"compression": cfg["compression"], "level": cfg["level"]}
     if cfg["step"] == "import":
         digest = join_results([folder.imported(source) for source in shards], data, mode=0o600, **options)
-        content, title = import_facts(manifests, digest), "What came in"
+        content, title = import_facts(manifests, digest), CAME_IN
     else:
         pairs = [(source, shard) for source, names in shards.items() for shard in names]
         digest = join_results([folder.shard("dimp", *pair) for pair in pairs], data, mode=0o644, **options)
@@ -34,12 +34,12 @@ def main(
             source: [read_facts(folder.facts("dimp", source, name)) for name in names]
             for source, names in shards.items()
         }
-        content, title = dimp_facts(manifests, counts, digest), "What went out"
+        content, title = dimp_facts(manifests, counts, digest), WENT_OUT
     write_json(facts, content)
     if cfg["step"] == "dimp":
         note_release(folder, [digest.sha256, digest.file_sha256])
     with AtomicFile(table) as page:
-        page.write(counts_page(title, content).encode())
+        page.write(counts_page(title, content).document().encode())
     remove_other_forms(data)
 
 

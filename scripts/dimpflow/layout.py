@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 TERMS = "terms.jsonl"
 """Name of the file in mappings/ with the terms that identify each patient."""
+
+
+class Untracked(SimpleNamespace):
+    """Parameters of a job that Snakemake does not record, since they are no plain values, and that its report, which lists all
+    parameters, does not show: places, whose names are nobody's business but the site's."""
+
+    def __repr__(self) -> str:
+        return "not recorded"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dimpflow.errors import ConfigError, RuleSetError
 from dimpflow.lint import brief, lint
 from dimpflow.lint.load import load_to_lint
 from dimpflow.ruleset.options import Options
+from dimpflow.ruleset.rules import RuleSet
 from dimpflow.steps.batches import Packing
 from dimpflow.variables import VARIABLE, expand
 
@@ -56,6 +57,14 @@ def warnings_about(path: Path, environ: Mapping[str, str]) -> list[str]:
     return brief(lint(loaded.rule_set, loaded.document), path)
 
 
+def understood(path: Path, settings: Mapping[str, str], environ: Mapping[str, str]) -> RuleSet:
+    """A rule set that is sent along, as far as its rules go: a key that is missing is none. settings: sent along too.
+
+    RuleSetError if there is something in it that this workflow does not know.
+    """
+    return load_to_lint(path, Options(reference_date=_ANY_DAY, settings=settings), environ).rule_set
+
+
 def packing_for(
     path: Path | None, settings: Mapping[str, str], environ: Mapping[str, str]
 ) -> tuple[Packing, str]:
@@ -66,7 +75,7 @@ def packing_for(
             "the service's own rule set is not known here; services.dimp.anonymization_config sends one along",
         )
     try:
-        rule_set = load_to_lint(path, Options(reference_date=_ANY_DAY, settings=settings), environ).rule_set
+        rule_set = understood(path, settings, environ)
     except RuleSetError as error:
         return Packing(), f"the rule set is not understood here: {error}"
     reason = why_not_packed(rule_set)

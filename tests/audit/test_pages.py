@@ -8,25 +8,17 @@ from typing import Any
 
 import pytest
 
-from audit_jobs import ENVIRON, RULES, AuditedJob, with_service
+from audit_jobs import ENVIRON, RULES, AuditedJob
 from canaries import find_canaries
-from dimpflow.audit.facts import collect_facts
-from dimpflow.audit.pages import (
-    consistency_page,
-    environment_page,
-    kinds,
-    leaks_page,
-    overview_page,
-    overview_words,
-    places,
-    provenance_page,
-    risk_page,
-    rules,
-    rules_page,
-    summary_page,
-    treatment_words,
-)
-from dimpflow.audit.pages.frame import Said, moment, share
+from dimpflow.audit.pages import kinds, overview_words, places, rules, service, treatment_words
+from dimpflow.audit.pages.consistency import consistency_page
+from dimpflow.audit.pages.environment import environment_page
+from dimpflow.audit.pages.frame import Page, Said, moment, share
+from dimpflow.audit.pages.leaks import leaks_page
+from dimpflow.audit.pages.overview import overview_page, summary_page
+from dimpflow.audit.pages.provenance import provenance_page
+from dimpflow.audit.pages.risk import risk_page
+from dimpflow.audit.pages.rules import rules_page
 from dimpflow.ruleset.load import load_rule_set
 from dimpflow.ruleset.options import Options
 from page_facts import Facts
@@ -37,7 +29,7 @@ FRAGMENT, PICTURE = (
     "<p>figures</p>",
     '<svg xmlns="http://www.w3.org/2000/svg" role="img"><title>t</title><rect width="1"/></svg>',
 )
-PAGES: dict[str, Callable[[Facts], str]] = {
+PAGES: dict[str, Callable[[Facts], Page]] = {
     "overview": overview_page,
     "summary.de": lambda facts: summary_page(facts, RULE_SET),
     "rules": lambda facts: rules_page(facts, RULE_SET),
@@ -103,9 +95,10 @@ def test_no_page_holds_anything_of_anybody(
     written = []
     for name, make in PAGES.items():
         written.append(tmp_path / f"{name}.html")
-        written[-1].write_text(make(facts), encoding="utf-8")
+        written[-1].write_text(make(facts).document(), encoding="utf-8")
     written.append(tmp_path / "risk.html")
-    written[-1].write_text(risk_page(facts, checks["figures"], checks["picture"]), encoding="utf-8")
+    risk = risk_page(facts, checks["figures"], checks["picture"])
+    written[-1].write_text(risk.document(), encoding="utf-8")
     assert find_canaries(
         [page_job.folder.imported("Patient")], page_job.canaries
     )  # the search finds what is there
@@ -182,6 +175,21 @@ def test_the_overview_has_one_verdict_over_all(changed: Facts) -> None:
     )
 
 
+def test_a_result_with_leaks_is_not_called_pseudonymised(changed: Facts) -> None:
+    changed["checks"]["leaks"]["state"] = "passed"
+    assert "The result is pseudonymised, not anonymous" in lead_of(changed)
+    changed["checks"]["leaks"]["state"] = "failed"
+    assert "pseudonymised" not in lead_of(changed) and "treat it as what it was made from" in lead_of(changed)
+
+
+def test_what_was_measured_is_not_shown_as_passed(changed: Facts) -> None:
+    for check in changed["checks"].values():
+        check["state"] = "passed"
+    assert '<p class="lead passed">' in overview_page(changed).document()
+    changed["checks"]["risk"]["state"] = "measured"
+    assert '<p class="lead open">' in overview_page(changed).document()
+
+
 def test_a_lost_line_fails_whatever_the_checks_say(changed: Facts) -> None:
     for check in changed["checks"].values():
         check["state"] = "passed"
@@ -208,23 +216,6 @@ def test_what_torch_has_left_out_is_shown(changed: Facts) -> None:
     ] == ["3", "–"]
 
 
-def test_a_service_with_rules_of_its_own(page_job: AuditedJob) -> None:
-    service = with_service(page_job)
-    facts = collect_facts(service.folder, service.shards, service.run, {})
-    facts["rules"] |= {"key_fingerprint": "", "did": []}
-    for text, language in (
-        (overview_page(facts), "en"),
-        (summary_page(facts, None), "de"),
-        (rules_page(facts, None), "en"),
-        (provenance_page(facts), "en"),
-    ):
-        page = read_page(text, language)
-        assert "secret" not in page.text and "ann:" not in page.text
-    assert read_page(overview_page(facts)).rows["Applied by"] == [
-        "the DIMP service https://dimp.example:8443"
-    ]
-
-
 def test_scrubbed_text_is_warned_of(changed: Facts) -> None:
     assert "That text which the rules keep is clean" in read_page(overview_page(changed)).text
     changed["rules"]["did"][0]["method"] = "scrub"
@@ -243,17 +234,21 @@ def words_of(text: str) -> set[str]:
 
 def test_the_summary_is_german(facts: Facts) -> None:
     """But for names of FHIR, of files and commands, which stand as code."""
-    text = re.sub(r"<(style|code|title)\b.*?</\1>", " ", summary_page(facts, RULE_SET), flags=re.DOTALL)
+    text = re.sub(
+        r"<(style|code|title)\b.*?</\1>", " ", summary_page(facts, RULE_SET).document(), flags=re.DOTALL
+    )
     found = words_of(re.sub(r"<[^<>]*>", " ", text))
     assert found & ENGLISH == set()
     assert {"datensatz", "regelwerk", "pseudonymisiert", "schlüssels", "prüfungen"} <= found
-    english = overview_page(facts)
+    english = overview_page(facts).document()
     words = words_of(re.sub(r"<[^<>]*>", " ", english))
     assert len(words & ENGLISH) > 20  # the list knows English
 
 
 @pytest.mark.parametrize(
-    "module", [kinds, overview_words, places, rules, treatment_words], ids=lambda module: module.__name__
+    "module",
+    [kinds, overview_words, places, rules, service, treatment_words],
+    ids=lambda module: module.__name__,
 )
 def test_everything_is_said_in_both_languages(module: ModuleType) -> None:
     said = list(all_said(vars(module).values()))

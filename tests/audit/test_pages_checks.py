@@ -4,7 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from dimpflow.audit.pages import consistency_page, environment_page, leaks_page, provenance_page, risk_page
+from dimpflow.audit.pages import frame
+from dimpflow.audit.pages.consistency import consistency_page
+from dimpflow.audit.pages.environment import environment_page
+from dimpflow.audit.pages.leaks import leaks_page
+from dimpflow.audit.pages.provenance import provenance_page
+from dimpflow.audit.pages.risk import risk_page
 from page_facts import Facts
 from page_reading import Page, plain, read_page
 
@@ -73,7 +78,7 @@ def test_the_consistency_page_shows_faults(changed: Facts) -> None:
 )
 @pytest.mark.parametrize("check", [{}, {"state": "not run"}])
 def test_a_check_that_was_not_run_is_no_good_news(
-    make: Callable[[Facts], str], said: str, check: Facts
+    make: Callable[[Facts], frame.Page], said: str, check: Facts
 ) -> None:
     page = read_page(make({"checks": {name: check for name in ("leaks", "consistency", "risk") if check}}))
     assert "– not run" in page.text and said in page.text and "passed" not in page.text
@@ -82,7 +87,7 @@ def test_a_check_that_was_not_run_is_no_good_news(
 
 @pytest.mark.parametrize("state", ["passed", "failed"])
 @pytest.mark.parametrize("make", [leaks_page, consistency_page, risk_page])
-def test_checks_that_say_only_their_state(make: Callable[[Facts], str], state: str) -> None:
+def test_checks_that_say_only_their_state(make: Callable[[Facts], frame.Page], state: str) -> None:
     text = read_page(
         make({"checks": {name: {"state": state} for name in ("leaks", "consistency", "risk")}})
     ).text
@@ -90,7 +95,7 @@ def test_checks_that_say_only_their_state(make: Callable[[Facts], str], state: s
 
 
 def test_the_risk_page_holds_picture_and_figures(changed: Facts, checks: Facts) -> None:
-    text = risk_page(changed, checks["figures"], checks["picture"])
+    text = risk_page(changed, checks["figures"], checks["picture"]).document()
     assert checks["figures"] in text and checks["picture"] in text
     Page(text)  # well-formed with both
 
@@ -125,7 +130,7 @@ def test_the_environment_page_shows_versions(facts: Facts) -> None:
     for step, version in software["output_versions"].items():
         seconds = facts["run"]["seconds"].get(step)
         assert page.rows[step] == [str(version), "–" if seconds is None else f"{seconds:.1f}"]
-    assert page.rows["strict"] == ["true"]
+    assert page.rows["strict"] == ["true"] and page.rows["settings"] == ["–"]  # of which there are none
 
 
 def test_a_name_of_a_job_is_quoted_in_commands(changed: Facts) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from dimpflow.audit.pages.frame import Language
+from dimpflow.audit.pages.frame import Language, Page
 from dimpflow.audit.pages.kinds import KINDS, kind_of
 from dimpflow.audit.pages.places import place_of
+from dimpflow.audit.pages.rule_counts import rule_counts_part
 from dimpflow.audit.pages.rules import RuleRow, numbers_in_short, rules_in_words, rules_page
 from dimpflow.audit.pages.treatment import treatment
 from dimpflow.errors import InputError
@@ -35,10 +36,13 @@ def shown(text: str) -> str:
     return unescape(re.sub(r"<[^<>]*>", "", text))
 
 
-def counted(rule_set: RuleSet) -> list[dict[str, int]]:
-    return [
-        {"rule": rule.number, "matched": 10 * rule.number, "changed": rule.number} for rule in rule_set.rules
-    ]
+def counted(rule_set: RuleSet) -> list[dict[str, Any]]:
+    found = []
+    for rule in rule_set.rules:
+        numbers = {"matched": 10 * rule.number, "changed": rule.number}
+        places = {"by_type": {"Patient": numbers}, "by_path": {"Patient.name": numbers}, "within": {}}
+        found.append({"rule": rule.number, "path": rule.path, **numbers, **places})
+    return found
 
 
 @pytest.mark.parametrize("path", RULE_SETS, ids=lambda path: path.name)
@@ -329,7 +333,8 @@ def test_drawn_rule_sets(seed: int, tmp_path: Path) -> None:
 
 
 def facts_of(rule_set: RuleSet) -> dict[str, Any]:
-    return {"rules": {"file": "rules.yaml", "sha256": rule_set.sha256, "did": counted(rule_set)}}
+    used = {"file": "rules.yaml", "sha256": rule_set.sha256, "engine": "embedded", "did": counted(rule_set)}
+    return {"rules": used}
 
 
 def test_the_page_shows_the_rows(tmp_path: Path) -> None:
@@ -337,7 +342,12 @@ def test_the_page_shows_the_rows(tmp_path: Path) -> None:
     page = read_page(rules_page(facts_of(rule_set), rule_set))
     assert rule_set.sha256 in page.text and f"{len(rule_set.rules)} rules" in page.text
     assert "Wherever a rule removes, extensions included: dates cut to the year" in page.text
-    [table] = page.tables
+    table, by_rule = page.tables
+    assert [row[2] for row in by_rule[1:3]] == [
+        "Patient 10\u00a0/\u00a01 (name)",
+        "Patient 20\u00a0/\u00a02 (name)",
+    ]
+    assert len(by_rule) == len(rule_set.rules) + 1
     cells = [row for row in table[1:] if len(row) > 1]
     rows = rules_in_words(rule_set, counted(rule_set))
     assert [row[0] for row in cells] == [shown(row.elements) for row in rows]
@@ -345,17 +355,6 @@ def test_the_page_shows_the_rows(tmp_path: Path) -> None:
     assert [row[2] for row in cells] == [numbers_in_short(row.numbers) or "–" for row in rows]
     assert [plain(row[3]) for row in cells[:-1]] == [row.matched for row in rows[:-1]]
     assert cells[-1][3:] == ["–", "–"]
-
-
-def test_a_service_does_not_count_and_may_have_rules_of_its_own(tmp_path: Path) -> None:
-    rule_set = loaded(ROOT / "tests/rulesets/minimal.yaml", tmp_path)
-    facts = facts_of(rule_set)
-    facts["rules"]["did"] = []
-    page = read_page(rules_page(facts, rule_set))
-    assert "does not say how often" in page.text
-    assert all(row[3:] == ["–", "–"] for row in page.tables[0][1:] if len(row) > 1)
-    own = {"rules": {"file": None, "sha256": None, "did": []}}
-    assert "a rule set of its own" in read_page(rules_page(own, None)).text
 
 
 def test_another_rule_set_than_that_of_the_facts_is_refused(tmp_path: Path) -> None:
@@ -371,3 +370,23 @@ def test_another_rule_set_than_that_of_the_facts_is_refused(tmp_path: Path) -> N
 def test_numbers_in_short() -> None:
     assert numbers_in_short([1, 3, 4, 5, 7, 8]) == "1, 3–5, 7–8"
     assert numbers_in_short([]) == ""
+
+
+def test_what_each_rule_did_is_told_by_type_and_element() -> None:
+    both = {"matched": 1200, "changed": 7}
+    did = [
+        {"rule": 1, "path": "Resource", "by_type": {"Basic": both, "Patient": both}, "by_path": {"Basic": both, "Patient": both},
+         "within": {"Patient.birthDate": 3, "Patient.name": 4}},
+        {"rule": 2, "path": "x", "by_type": {"Patient": both}, "by_path": {"Patient.a.b": both, "Patient.<c>": both}, "within": {}},
+        {"rule": 3, "path": "never", "by_type": {}, "by_path": {}, "within": {}},
+    ]  # fmt: skip
+    [title, _, table] = rule_counts_part(did, "en")
+    assert shown(title) == "How often, rule by rule"
+    rows = read_page(Page("", [table])).tables[0][1:]
+    numbers = "1\u202f200\u00a0/\u00a07"
+    assert rows == [
+        ["1", "Resource", f"Basic {numbers}; Patient {numbers} (changed in birthDate 3, name 4)"],
+        ["2", "x", f"Patient {numbers} (a.b {numbers}, <c> {numbers})"],
+    ]
+    assert "&lt;c&gt;" in table and "geändert in" in rule_counts_part(did, "de")[-1]
+    assert rule_counts_part(did[2:]) == []

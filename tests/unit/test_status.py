@@ -13,10 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dimpflow.audit.balance import dimp_facts, import_facts
+from dimpflow.audit.pages.counts import WENT_OUT, counts_page
 from dimpflow.audit.status import KILLED, SILENT, Collector, new_facts, read_status
-from dimpflow.audit.tables import counts_page
 from dimpflow.errors import InputError
 from dimpflow.steps.results import Digest
+from page_reading import read_page
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "schemas/status.schema.json").read_text(encoding="utf-8"))
@@ -207,9 +208,10 @@ def test_balance() -> None:
     assert facts["rules"] == [
         {"rule": 1, "path": "Patient.name<x>", "method": "redact", "matched": 4, "changed": 3}
     ]
-    page = counts_page("What went out", facts)
-    assert "Patient.name&lt;x&gt;" in page and "<script" not in page and "DIMP service" not in page
-    assert "a DIMP service applied its rules" in counts_page("What went out", {**facts, "rules": []})
+    page = read_page(counts_page(WENT_OUT, facts))
+    assert page.rows["1"] == ["Patient.name<x>", "redact", "4", "3"] and "DIMP service" not in page.text
+    none = read_page(counts_page(WENT_OUT, {**facts, "rules": []}))
+    assert "a DIMP service applied its rules" in none.text
 
 
 def test_a_lost_line_is_an_error() -> None:

@@ -8,6 +8,7 @@ MORE = {
 }
 MORE |= {f"audit/risk.{ending}": [f"dimp_results.ndjson{ENDING}"] for ending in ("html", "svg")}
 PAGES = {
+    "whole": ("0 To print", "all pages, to print or to keep as PDF"),
     "overview": ("1 Overview", "the job on one page"),
     "summary_de": ("1 Overview", "Zusammenfassung (deutsch)"),
     "rules": ("2 What was done", "the rules in words"),
@@ -92,7 +93,7 @@ if AUDITS:
             cfg={
                 "version": OUTPUT_VERSION["audit"],
                 "signed": file_digest(SETTINGS.audit.certificate),
-                **dimp_params(),
+                "dimp": dimp_params(),
             },
             places=lambda wildcards: untracked(
                 folder=FOLDER,
@@ -100,8 +101,9 @@ if AUDITS:
                 run=audited_run(),
                 signer=signer(),
                 rule_set={
-                    "rules": None if SERVICE else SETTINGS.rules,
-                    "options": SETTINGS.options.as_params(),
+                    "rules": SERVICE.rules if SERVICE else SETTINGS.rules,
+                    "options": SERVICE.settings if SERVICE else SETTINGS.options.as_params(),
+                    "sent": bool(SERVICE),
                 },
             ),
         message:

@@ -3,10 +3,9 @@
 import hashlib
 import re
 from collections import namedtuple
-from types import SimpleNamespace
 
 from dimpflow.audit.balance import read_facts
-from dimpflow.layout import JobFolder
+from dimpflow.layout import JobFolder, Untracked
 from dimpflow.plan import fetched_shards, plan_units, shard_name, shard_names
 
 SOURCES = {} if FETCHED else {source.name: source for source in FOUND.sources}
@@ -85,8 +84,8 @@ def title(step, group):
 
 
 def untracked(**values):
-    """Parameters that Snakemake does not record, since they are no plain values: places. Content decides, not places."""
-    return SimpleNamespace(**values)
+    """Parameters that Snakemake neither records nor shows: places. Content decides, not places."""
+    return Untracked(**values)
 
 
 def plan():

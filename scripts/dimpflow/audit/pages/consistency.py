@@ -6,9 +6,9 @@ from dimpflow.audit.pages.frame import (
     Cell,
     Facts,
     Html,
+    Page,
     bullets,
     code,
-    document,
     grouped,
     heading,
     html,
@@ -48,10 +48,10 @@ _HEADER = ("Paths, those with the same counts together", "Kept", "Changed", "Gon
 Row = Mapping[str, int | str]
 
 
-def consistency_page(facts: Facts) -> str:
+def consistency_page(facts: Facts) -> Page:
     """The page."""
     check = facts["checks"].get("consistency", {})
-    return document("Consistency: do records still belong together?", _parts(check))
+    return Page("Consistency: do records still belong together?", list(_parts(check)))
 
 
 def _parts(check: Facts) -> Iterator[Html]:

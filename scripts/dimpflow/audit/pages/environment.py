@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from dimpflow.audit.pages.frame import NONE, Cell, Facts, Html, code, document, heading, paragraph, table
+from dimpflow.audit.pages.frame import NONE, Cell, Facts, Html, Page, code, heading, paragraph, table
 
 _HOW = "With the same input, rule set, key and configuration, and these versions, the result comes out the same, byte for byte, on any number of cores."
 _STEPS = (
@@ -11,9 +11,9 @@ _STEPS = (
 )
 
 
-def environment_page(facts: Facts) -> str:
+def environment_page(facts: Facts) -> Page:
     """The page."""
-    return document("Environment: with what the result was made", _parts(facts))
+    return Page("Environment: with what the result was made", list(_parts(facts)))
 
 
 def _parts(facts: Facts) -> Iterator[Html]:
@@ -57,8 +57,6 @@ def _steps(facts: Facts) -> Iterator[tuple[Cell, ...]]:
 
 def _plain(value: object) -> str:
     """As the configuration would write it."""
-    return (
-        {True: "true", False: "false", None: "none"}.get(value, str(value))
-        if isinstance(value, bool | None)
-        else str(value) or NONE
-    )
+    if isinstance(value, bool | None):
+        return {True: "true", False: "false", None: "none"}[value]
+    return str(value) if value or value == 0 else NONE

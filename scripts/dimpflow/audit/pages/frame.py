@@ -1,7 +1,7 @@
 """What all pages share: the frame of a document, tables, numbers and times as people read them.
 
-A page is one file: no script, nothing loaded from elsewhere, readable on a laptop and printed on A4. Texts are escaped where they
-get into it; only `Html` is taken as it is.
+A page is one file: no script, nothing loaded from elsewhere, readable on a laptop and printed on A4; all of them together are one
+more (dimpflow.audit.pages.whole). Texts are escaped where they get into it; only `Html` is taken as it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,49 +9,34 @@ from datetime import datetime
 from html import escape
 from typing import Any, Literal, NamedTuple
 
+from dimpflow.audit.pages.style import STYLE
+
 Facts = dict[str, Any]
 """What audit.json says."""
 
 Language = Literal["en", "de"]
-
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; margin: 1.5rem; color: #1c2733; background: #fff; max-width: 66rem; }
-h1 { font-size: 1.35rem; line-height: 1.25; margin: 0 0 .6rem; } h2 { font-size: 1.08rem; margin: 1.5rem 0 .4rem; }
-h3 { font-size: 1rem; margin: 1.1rem 0 .3rem; }
-p, ul, ol { margin: .4rem 0; max-width: 56rem; } li { margin: .15rem 0; } ul, ol { padding-left: 1.4rem; }
-table { border-collapse: collapse; margin: .4rem 0; }
-th, td { padding: .22rem 1rem .22rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #d8dee5; }
-th { font-weight: 600; vertical-align: bottom; border-bottom: 2px solid #35506b; }
-th[scope=row] { font-weight: normal; vertical-align: top; border-bottom: 1px solid #d8dee5; }
-th[scope=rowgroup] { padding-top: .7rem; border-bottom-width: 1px; }
-td:last-child, th:last-child { padding-right: .2rem; }
-.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-code { font: .87em/1.4 ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
-pre { background: #f3f5f8; border: 1px solid #d8dee5; padding: .5rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; margin: .4rem 0; max-width: 54rem; }
-.small { font-size: .87em; color: #43515f; } .dense { font-size: 13px; line-height: 1.35; } .dense td, .dense th { padding-top: .12rem; padding-bottom: .12rem; }
-.verdict { white-space: nowrap; font-weight: 600; }
-.lead { border-left: 5px solid #6b7785; background: #f3f5f8; padding: .5rem .9rem; }
-.passed { color: #10562c; } .failed { color: #a3170f; } .open { color: #43515f; }
-.lead.passed { border-color: #1d7a43; background: #eef7f1; color: inherit; } .lead.failed { border-color: #a3170f; background: #fdf0ef; color: inherit; }
-.beside { display: flex; flex-wrap: wrap; gap: 0 2.5rem; } .beside > div { flex: 1 1 20rem; min-width: 0; }
-svg { max-width: 100%; height: auto; }
-@page { size: A4; margin: 14mm 15mm; }
-@media print {
-  body { font-size: 8.8pt; line-height: 1.35; margin: 0; max-width: none; color: #000; } p, ul, ol, pre { max-width: none; }
-  h1 { font-size: 14pt; } h2 { font-size: 10.5pt; margin: .85rem 0 .2rem; } h3 { font-size: 9.5pt; margin: .6rem 0 .15rem; } p, ul, ol, table { margin: .25rem 0; } li { margin: .05rem 0; }
-  h1, h2, h3 { break-after: avoid; } tr, li, pre, svg, .lead, .whole { break-inside: avoid; } .group { break-after: avoid; } thead { display: table-header-group; }
-  .dense { font-size: 7.8pt; line-height: 1.3; } td, th { padding: .12rem .6rem .12rem 0; } .small, .passed, .failed, .open { color: #000; }
-  .lead, .lead.passed, .lead.failed, pre { background: none; } .new-page { break-before: page; }
-  p { orphans: 3; widows: 3; }
-}
-"""
 
 
 class Html(str):
     """Text that is HTML already."""
 
     __slots__ = ()
+
+
+class Page(NamedTuple):
+    """title: its heading, as text; parts: what stands below it."""
+
+    title: str
+    parts: Sequence[Html]
+    language: Language = "en"
+
+    def document(self) -> str:
+        """As a complete document of its own."""
+        return document(self.title, self.html(), self.language)
+
+    def html(self) -> Html:
+        """The page as it stands in a document."""
+        return Html("\n".join((f"<h1>{escape(self.title)}</h1>", *self.parts)))
 
 
 class Said(NamedTuple):
@@ -83,11 +68,13 @@ _STATES = {
 }
 
 
-def document(title: str, parts: Iterable[str], language: Language = "en") -> str:
-    """A complete page; the title is its heading. parts: HTML."""
+def document(title: str, body: Html, language: Language = "en", style: str = "") -> str:
+    """A complete document. style: beside that of all pages."""
     name = escape(title)
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title><style>{STYLE}</style>'
-    body = "\n".join((f"<h1>{name}</h1>", *parts))
+    head = (
+        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
+        f"<style>{STYLE}{style}</style>"
+    )
     return f'<!DOCTYPE html>\n<html lang="{language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
 
@@ -186,7 +173,7 @@ def grouped(header: Sequence[str], groups: Iterable[tuple[str, Sequence[Row]]], 
     ]
     lines.append("</thead>")
     for name, rows in listed:
-        lines.append("<tbody>")
+        lines.append(f"<tbody{_class('part' if name else '')}>")
         if name:
             lines.append(
                 f'<tr class="group"><th scope="rowgroup" colspan="{len(header)}">{html(name)}</th></tr>'

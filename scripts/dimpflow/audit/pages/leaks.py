@@ -6,10 +6,10 @@ from dimpflow.audit.pages.frame import (
     Cell,
     Facts,
     Html,
+    Page,
     bullets,
     code,
     counted,
-    document,
     heading,
     html,
     number,
@@ -39,10 +39,10 @@ _LIMITS = (
 )
 
 
-def leaks_page(facts: Facts) -> str:
+def leaks_page(facts: Facts) -> Page:
     """The page."""
     check = facts["checks"].get("leaks", {})
-    return document("Leak check: is anything left that identifies people?", _parts(check))
+    return Page("Leak check: is anything left that identifies people?", list(_parts(check)))
 
 
 def _parts(check: Facts) -> Iterator[Html]:

@@ -9,9 +9,10 @@ from dimpflow.audit.pages.frame import (
     Facts,
     Html,
     Language,
+    Page,
+    Said,
     bullets,
     code,
-    document,
     heading,
     html,
     joined,
@@ -31,25 +32,32 @@ from dimpflow.ruleset.rules import RuleSet
 _MOST_TYPES = 14
 
 
-def overview_page(facts: Facts) -> str:
+def overview_page(facts: Facts) -> Page:
     """The overview in English."""
-    return document(words.TITLE.en.format(facts["job"]), _parts(facts, "en"))
+    return Page(words.TITLE.en.format(facts["job"]), list(_parts(facts, "en")))
 
 
-def summary_page(facts: Facts, rule_set: RuleSet | None) -> str:
+def summary_page(facts: Facts, rule_set: RuleSet | None) -> Page:
     """The overview in German, and behind it what is done to which kind of data.
 
     rule_set: None if a service applied its own. InputError: it is not the rule set that the facts tell of.
     """
     title = html(RULES_TITLE.de)
     rules = [Html(f'<h2 class="new-page">{title}</h2>'), *rules_part(facts, rule_set, "de")]
-    return document(words.TITLE.de.format(facts["job"]), [*_parts(facts, "de"), *rules], "de")
+    return Page(words.TITLE.de.format(facts["job"]), [*_parts(facts, "de"), *rules], "de")
+
+
+def verdict_part(facts: Facts, language: Language) -> Html:
+    """The verdict over all checks."""
+    checks = list(_checks(facts, language))
+    leaky = state_of(facts["checks"].get("leaks", {})) == "failed"
+    return _lead(checks, words.LEAKY if leaky else words.NOT_ANONYMOUS, language)
 
 
 def _parts(facts: Facts, language: Language) -> Iterator[Html]:
     checks = list(_checks(facts, language))
     yield paragraph(_did(facts, language))
-    yield _lead(checks, language)
+    yield verdict_part(facts, language)
     yield heading(words.CHECKS.by(language))
     rows = [(question, verdict(state, language), found) for question, state, found in checks]
     yield table(words.CHECKS_HEADER.by(language).split("|"), rows)
@@ -85,8 +93,8 @@ def _did(facts: Facts, language: Language) -> Html:
     )
 
 
-def _lead(checks: Sequence[tuple[str, str, str]], language: Language) -> Html:
-    """The verdict over all: what failed, else what was not run."""
+def _lead(checks: Sequence[tuple[str, str, str]], rest: Said, language: Language) -> Html:
+    """The verdict over all: what failed, else what was not run. rest: what follows from it."""
     for state, said in (("failed", words.FAILED), ("not run", words.OPEN)):
         asked = [question for question, found, _ in checks if found == state]
         if asked:
@@ -97,11 +105,11 @@ def _lead(checks: Sequence[tuple[str, str, str]], language: Language) -> Html:
     else:
         measured = sum(found == "measured" for _, found, _ in checks)
         said = words.MEASURED if measured else words.PASSED
-        state, text = "passed", said.by(language).format(len(checks) - measured)
+        # what was measured is not judged: no green
+        state = "measured" if measured else "passed"
+        text = said.by(language).format(len(checks) - measured)
     kind = state if state in ("passed", "failed") else "open"
-    return Html(
-        f'<p class="lead {kind}"><strong>{html(text)}</strong> {html(words.NOT_ANONYMOUS.by(language))}</p>'
-    )
+    return Html(f'<p class="lead {kind}"><strong>{html(text)}</strong> {html(rest.by(language))}</p>')
 
 
 def _checks(facts: Facts, language: Language) -> Iterator[tuple[str, str, str]]:
@@ -199,9 +207,12 @@ def _used(facts: Facts, language: Language) -> Iterator[tuple[Cell, ...]]:
 
 
 def _limits(facts: Facts, language: Language) -> Iterator[str]:
-    yield from (one.by(language) for one in words.LIMITS_SAID)
-    scrubbed = any(rule["method"] == "scrub" for rule in facts["rules"]["did"])
-    yield (words.TEXT_SCRUBBED if scrubbed else words.TEXT).by(language)
+    rules = facts["rules"]
+    served = rules["engine"] == "service"
+    scrubbed = any(rule["method"] == "scrub" for rule in rules["did"])
+    text = words.TEXT_SERVICE if served else words.TEXT_SCRUBBED if scrubbed else words.TEXT
+    right = words.RIGHT_SERVICE if served else words.RIGHT_RULES
+    yield from (one.by(language) for one in (words.NOT_UNKNOWN, right, words.ALL_LEAKS, text))
     risk = facts["checks"].get("risk", {})
     known = _quasi_identifiers(risk)
     if state_of(risk) == "not run" or not known:

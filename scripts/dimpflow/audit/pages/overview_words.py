@@ -6,10 +6,10 @@ TITLE = Said(
     "De-identification of job “{}”: overview", "De-Identifizierung des Auftrags „{}“: Zusammenfassung"
 )
 DID = Said(
-    "This job read {lines_in} lines of FHIR data (health records, one record a line) from {files}, replaced, coarsened or removed in them what "
-    "identifies patients, by the {rules}, and wrote {lines_out} lines to {result}.",
-    "Dieser Auftrag hat {lines_in} Zeilen FHIR-Daten (Gesundheitsdaten, ein Datensatz je Zeile) aus {files} gelesen, darin nach dem {rules} "
-    "ersetzt, vergröbert oder entfernt, was Patientinnen und Patienten identifiziert, und {lines_out} Zeilen nach {result} geschrieben.",
+    "This job read {lines_in} lines of FHIR data (health records, one record a line) from {files}, replaced, coarsened or removed "
+    "values in them by the {rules}, and wrote {lines_out} lines to {result}.",
+    "Dieser Auftrag hat {lines_in} Zeilen FHIR-Daten (Gesundheitsdaten, ein Datensatz je Zeile) aus {files} gelesen, darin Angaben nach dem "
+    "{rules} ersetzt, vergröbert oder entfernt und {lines_out} Zeilen nach {result} geschrieben.",
 )  # fmt: skip
 MEASURED = Said(
     "{} checks were run and passed; the risk of recognition was measured, and is for you to judge.",
@@ -28,6 +28,10 @@ QUOTED = Said("“{}”", "„{}“")
 NOT_ANONYMOUS = Said(
     "The result is pseudonymised, not anonymous: it still is personal data.",
     "Das Ergebnis ist pseudonymisiert, nicht anonym: Es bleibt personenbezogen.",
+)
+LEAKY = Said(
+    "Until then treat it as what it was made from.",
+    "Bis dahin ist es zu behandeln wie das, woraus es gemacht wurde.",
 )
 CHECKS = Said("The checks", "Die Prüfungen")
 CHECKS_HEADER = Said("Check|Verdict|What was found", "Prüfung|Ergebnis|Befund")
@@ -82,26 +86,30 @@ SIGNED = Said("Signed by certificate (SHA-256)", "Signiert mit Zertifikat (SHA-2
 NOT_SIGNED = Said("not signed", "nicht signiert")
 SOFTWARE = Said("Software", "Software")
 LIMITS = Said("What this does not prove", "Was das nicht beweist")
-LIMITS_SAID = (
-    Said(
-        "That nobody can be recognised. Dates of treatment, rare diagnoses and unusual courses can still point at a person whom "
-        "somebody knows; whoever has the key, or the list of pseudonyms, can go back.",
-        "Dass niemand wiedererkannt werden kann. Behandlungsdaten, seltene Diagnosen und ungewöhnliche Verläufe können weiterhin auf eine "
-        "Person deuten, die jemand kennt; wer den Schlüssel oder die Zuordnungsliste hat, kann zurückrechnen.",
-    ),
-    Said(
-        "That the rules are the right ones for the purpose. It is shown that they did what they say; whether they say enough is for "
-        "the person who is responsible to judge.",
-        "Dass die Regeln für den Zweck die richtigen sind. Gezeigt wird, dass sie getan haben, was in ihnen steht; ob das genügt, "
-        "muss beurteilen, wer die Verantwortung trägt.",
-    ),
-    Said(
-        "That the leak check knows everything. It looks for names, numbers, addresses and birth dates that stand in the input as such. Nicknames, "
-        "misspellings, and people whom only a text names are unknown to it.",
-        "Dass die Prüfung auf Reste alles kennt. Sie sucht Namen, Nummern, Adressen und Geburtsdaten, die in der Eingabe als solche stehen. "
-        "Spitznamen, Schreibfehler und Personen, die nur ein Text nennt, kennt sie nicht.",
-    ),
-)  # fmt: skip
+NOT_UNKNOWN = Said(
+    "That nobody can be recognised. Dates of treatment, rare diagnoses and unusual courses can still point at a person whom "
+    "somebody knows; whoever has the key, or the list of pseudonyms, can go back.",
+    "Dass niemand wiedererkannt werden kann. Behandlungsdaten, seltene Diagnosen und ungewöhnliche Verläufe können weiterhin auf eine "
+    "Person deuten, die jemand kennt; wer den Schlüssel oder die Zuordnungsliste hat, kann zurückrechnen.",
+)
+RIGHT_RULES = Said(
+    "That the rules are the right ones for the purpose. It is shown that they did what they say; whether they say enough is for "
+    "the person who is responsible to judge.",
+    "Dass die Regeln für den Zweck die richtigen sind. Gezeigt wird, dass sie getan haben, was in ihnen steht; ob das genügt, "
+    "muss beurteilen, wer die Verantwortung trägt.",
+)
+RIGHT_SERVICE = Said(
+    "That the rules are the right ones for the purpose, or that the service did what they say: this workflow sees only what became of the "
+    "data. Whether that is enough is for the person who is responsible to judge.",
+    "Dass die Regeln für den Zweck die richtigen sind, oder dass der Dienst getan hat, was in ihnen steht: Dieser Workflow sieht nur, was "
+    "aus den Daten wurde. Ob das genügt, muss beurteilen, wer die Verantwortung trägt.",
+)
+ALL_LEAKS = Said(
+    "That the leak check knows everything. It looks for names, numbers, addresses and birth dates that stand in the input as such. Nicknames, "
+    "misspellings, and people whom only a text names are unknown to it.",
+    "Dass die Prüfung auf Reste alles kennt. Sie sucht Namen, Nummern, Adressen und Geburtsdaten, die in der Eingabe als solche stehen. "
+    "Spitznamen, Schreibfehler und Personen, die nur ein Text nennt, kennt sie nicht.",
+)
 TEXT_SCRUBBED = Said(
     "That free text is clean. This rule set keeps texts and replaces in them what is known of the patient; all else of them stays. "
     "Give such data only to those who may read them.",
@@ -111,6 +119,10 @@ TEXT_SCRUBBED = Said(
 TEXT = Said(
     "That text which the rules keep is clean. No program reads it; which text is kept is shown by the table of the rule set.",
     "Dass Text, den die Regeln behalten, sauber ist. Kein Programm liest ihn; welcher Text bleibt, zeigt die Tabelle zum Regelwerk.",
+)
+TEXT_SERVICE = Said(
+    "That text which the service leaves is clean. No program reads it; which text is left is shown by the page on consistency.",
+    "Dass Text, den der Dienst übrig lässt, sauber ist. Kein Programm liest ihn; welcher Text bleibt, zeigt die Seite zur Konsistenz (Consistency).",
 )
 RISK_LIMIT = Said(
     "A small risk from anything but {}. The risk was computed for these alone, and within these data.",

@@ -7,8 +7,8 @@ from dimpflow.audit.pages.frame import (
     Cell,
     Facts,
     Html,
+    Page,
     code,
-    document,
     heading,
     html,
     moment,
@@ -44,9 +44,9 @@ _PROVENANCE = (
 )
 
 
-def provenance_page(facts: Facts) -> str:
+def provenance_page(facts: Facts) -> Page:
     """The page."""
-    return document("Provenance: what the result was made from", _parts(facts))
+    return Page("Provenance: what the result was made from", list(_parts(facts)))
 
 
 def _parts(facts: Facts) -> Iterator[Html]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dimpflow.audit.pages.frame import Facts, Html, document, heading, html, state_of, verdict
+from dimpflow.audit.pages.frame import Facts, Html, Page, heading, html, state_of, verdict
 
 _NOT_RUN = "The risk of recognition was not computed for this job."
 _SAID = {
@@ -12,10 +12,10 @@ _SAID = {
 }
 
 
-def risk_page(facts: Facts, figures: str = "", picture: str = "") -> str:
+def risk_page(facts: Facts, figures: str = "", picture: str = "") -> Page:
     """The page. figures: a fragment of HTML (dimpflow.audit.risk.html); picture: an `svg` element (dimpflow.audit.risk.picture)."""
     check = facts["checks"].get("risk", {})
-    return document("Risk: how many patients look alike?", _parts(check, Html(figures), Html(picture)))
+    return Page("Risk: how many patients look alike?", list(_parts(check, Html(figures), Html(picture))))
 
 
 def _parts(check: Facts, figures: Html, picture: Html) -> Iterator[Html]:

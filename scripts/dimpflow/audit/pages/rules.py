@@ -9,9 +9,9 @@ from dimpflow.audit.pages.frame import (
     Facts,
     Html,
     Language,
+    Page,
     Said,
     code,
-    document,
     grouped,
     html,
     number,
@@ -19,6 +19,8 @@ from dimpflow.audit.pages.frame import (
 )
 from dimpflow.audit.pages.kinds import KINDS, OTHER, REST, WHOLE, kind_of
 from dimpflow.audit.pages.places import place_of, places_in_words
+from dimpflow.audit.pages.rule_counts import rule_counts_part
+from dimpflow.audit.pages.service import sent_rules, unknown_rules
 from dimpflow.audit.pages.treatment import parameters_in_words, treatment
 from dimpflow.audit.pages.treatment_words import KEPT
 from dimpflow.errors import InputError
@@ -26,35 +28,26 @@ from dimpflow.ruleset.load import UNMATCHED
 from dimpflow.ruleset.rules import Rule, RuleSet
 
 TITLE = Said("What is done to which kind of data", "Was mit welchen Daten geschieht")
-_HEADER = Said(
-    "Which elements|What happens|Rules|Matched|Changed",
-    "Welche Elemente|Was geschieht|Regeln|Getroffen|Geändert",
-)
+_HEADER = Said("Which elements|What happens|Rules", "Welche Elemente|Was geschieht|Regeln")
+_COUNTS_HEADER = Said("Matched|Changed", "Getroffen|Geändert")
 _UNREACHED = Said("what no rule reaches", "was keine Regel erreicht")
 _NO_RULE = Said("; without a rule of their own: {}", "; ohne eigene Regel: {}")
 _HOW = Said(
     "Made from the rule set, rule by rule. Rules are tried in the order of their numbers; the first that reaches an element decides about "
     "it and about all that stands in it, and later rules take what is left. So a rule for all elements of a type is about those that "
-    "no rule with a smaller number has taken. Matched: elements that a rule took. Changed: values that it changed or removed; "
-    "an element can hold several.",
+    "no rule with a smaller number has taken.",
     "Aus dem Regelwerk erzeugt, Regel für Regel. Die Regeln werden in der Reihenfolge ihrer Nummern geprüft; die erste, die ein Element "
     "erreicht, entscheidet über das Element und alles darin, spätere Regeln nehmen, was übrig ist. Eine Regel für alle Elemente eines "
-    "Typs gilt also für die, die keine Regel mit kleinerer Nummer genommen hat. Getroffen: Elemente, die eine Regel genommen hat. "
-    "Geändert: Werte, die sie geändert oder entfernt hat; ein Element kann mehrere enthalten.",
+    "Typs gilt also für die, die keine Regel mit kleinerer Nummer genommen hat.",
 )  # fmt: skip
+_COUNTED = Said(
+    " Matched: elements that a rule took. Changed: those of them in which it changed, replaced or took out something.",
+    " Getroffen: Elemente, die eine Regel genommen hat. Geändert: davon die, in denen sie etwas geändert, ersetzt oder entfernt hat.",
+)
 _NAMES = Said(
     "Names of elements are those of FHIR R4. “HumanName everywhere” means every element of this type in every resource.",
     "Die Namen der Elemente sind die von FHIR R4. „HumanName überall“ heißt: jedes Element dieses Typs in jeder Ressource.",
 )
-_NOT_COUNTED = Said(
-    "A DIMP service applied the rules; it does not say how often each of them did something.",
-    "Ein DIMP-Dienst hat die Regeln angewandt; er teilt nicht mit, wie oft jede von ihnen etwas getan hat.",
-)
-_NOT_KNOWN = Said(
-    "A DIMP service applied a rule set of its own, which this workflow does not know. Ask its operator for it.",
-    "Ein DIMP-Dienst hat ein eigenes Regelwerk angewandt, das dieser Workflow nicht kennt. Der Betreiber des Dienstes kann es nennen.",
-)
-
 Counts = Sequence[Mapping[str, object]]
 """`rules.did` of audit.json."""
 
@@ -105,42 +98,39 @@ def _unreached(reached: set[Said], language: Language) -> Html:
 
 
 def rules_table(rule_set: RuleSet, counts: Counts, language: Language = "en") -> Html:
-    """The same as a table, a part for each kind of data."""
+    """The same as a table, a part for each kind of data. Columns of counts only if somebody counted."""
+    header = _HEADER.by(language).split("|")
+    if counts:
+        header += _COUNTS_HEADER.by(language).split("|")
     parts: dict[str, list[tuple[Cell, ...]]] = {}
     for row in rules_in_words(rule_set, counts, language):
-        parts.setdefault(row.kind, []).append(
-            (
-                row.elements,
-                row.happens,
-                numbers_in_short(row.numbers) or NONE,
-                NONE if row.matched is None else row.matched,
-                NONE if row.changed is None else row.changed,
-            )
-        )
-    return grouped(_HEADER.by(language).split("|"), parts.items(), "rules")
+        done = [NONE if count is None else count for count in (row.matched, row.changed)] if counts else []
+        said = (row.elements, row.happens, _unbroken(numbers_in_short(row.numbers)) or NONE)
+        parts.setdefault(row.kind, []).append((*said, *done))
+    return grouped(header, parts.items(), "rules")
 
 
 def rules_part(facts: Facts, rule_set: RuleSet | None, language: Language = "en") -> list[Html]:
-    """The table with what is to be said of it. rule_set: None if a service applied its own.
+    """The table with what is to be said of it. rule_set: None if it is not known, or not understood: it is a service's.
 
     InputError: it is not the rule set that the facts tell of.
     """
     used = facts["rules"]
     if rule_set is None:
-        return [paragraph(_NOT_KNOWN.by(language))]
+        return list(unknown_rules(facts, language))
     if rule_set.sha256 != used["sha256"]:
         raise InputError(
             f"{rule_set.path} is not the rule set that audit.json tells of; run the workflow again"
         )
-    parts = [paragraph(_HOW.by(language))]
-    if not used["did"]:
-        parts.append(paragraph(_NOT_COUNTED.by(language)))
+    parts = [sent_rules(facts, language)] if used["engine"] == "service" else []
+    parts.append(paragraph(_HOW.by(language) + (_COUNTED.by(language) if used["did"] else "")))
     if spared := parameters_in_words(rule_set, language):
         parts.append(paragraph(spared))
-    return [*parts, paragraph(_NAMES.by(language), "small"), rules_table(rule_set, used["did"], language)]
+    parts += [paragraph(_NAMES.by(language), "small"), rules_table(rule_set, used["did"], language)]
+    return [*parts, *rule_counts_part(used["did"], language)]
 
 
-def rules_page(facts: Facts, rule_set: RuleSet | None, language: Language = "en") -> str:
+def rules_page(facts: Facts, rule_set: RuleSet | None, language: Language = "en") -> Page:
     """The page. Raises InputError as rules_part does."""
     used = facts["rules"]
     named = []
@@ -153,7 +143,12 @@ def rules_page(facts: Facts, rule_set: RuleSet | None, language: Language = "en"
                 f"<p>{html(label)}: {code(used['file'])}, {count} {rules}; SHA-256 {code(used['sha256'] or NONE)}</p>"
             )
         )
-    return document(TITLE.by(language), [*named, *rules_part(facts, rule_set, language)], language)
+    return Page(TITLE.by(language), [*named, *rules_part(facts, rule_set, language)], language)
+
+
+def _unbroken(numbers: str) -> Html:
+    """`3–5` stays on one line."""
+    return Html(", ".join(f'<span class="run">{run}</span>' for run in numbers.split(", ") if run))
 
 
 def numbers_in_short(numbers: Iterable[int]) -> str:
