@@ -43,7 +43,7 @@ def rule_counts_part(did: Did, language: Language = "en") -> list[Html]:
     return [
         heading(_TITLE.by(language)),
         paragraph(_HOW.by(language), "small"),
-        table(_HEADER.by(language).split("|"), rows, "dense"),
+        table(_HEADER.by(language).split("|"), rows, "dense by-rule"),
     ]
 
 

@@ -18,6 +18,7 @@ td:last-child, th:last-child { padding-right: .2rem; }
 code { font: .87em/1.4 ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 pre { background: #f3f5f8; border: 1px solid #d8dee5; padding: .5rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; margin: .4rem 0; max-width: 54rem; }
 .small { font-size: .87em; color: #43515f; } .dense { font-size: 13px; line-height: 1.35; } .dense td, .dense th { padding-top: .12rem; padding-bottom: .12rem; }
+.by-rule td:nth-child(2) { min-width: 15rem; }
 .verdict, .run { white-space: nowrap; } .verdict { font-weight: 600; }
 .lead { border-left: 5px solid #6b7785; background: #f3f5f8; padding: .5rem .9rem; }
 .passed { color: #10562c; } .failed { color: #a3170f; } .open { color: #43515f; }
