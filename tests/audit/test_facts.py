@@ -125,6 +125,19 @@ def test_what_is_untouched_is_told_with_the_lines_that_were_compared(job: Audite
     assert "untouched" not in collect_facts(job.folder, job.shards, job.run, {})["rules"]
 
 
+def test_what_was_changed_within_whole_resources_is_summed(copied: AuditedJob) -> None:
+    shards = [(source, name) for source, names in copied.shards.items() for name in names]
+    for source, name in shards:
+        path = copied.folder.facts("dimp", source, name)
+        counts = json.loads(path.read_bytes())
+        counts["rules"][0]["within"] = {"Patient.name": 2, f"{source}.id": 1}
+        path.write_text(json.dumps(counts))
+    facts = collect_facts(copied.folder, copied.shards, copied.run, {})
+    Draft202012Validator(SCHEMA).validate(facts)
+    within = facts["rules"]["did"][0]["within"]
+    assert within["Patient.name"] == 2 * len(shards) and within["Observation.id"] == 2
+
+
 def test_requests_to_a_service_are_summed(copied: AuditedJob) -> None:
     for source, names in copied.shards.items():
         for name in names:

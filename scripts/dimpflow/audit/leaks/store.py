@@ -1,6 +1,7 @@
 """Sorted files of 64-bit keyed hashes: written in parts, merged, looked up where they lie. No text goes to the disk.
 
-Memory: a part holds what a piece of the import gives; merging takes about 50 MB at a time, by ranges of hashes, whatever the total.
+Memory: a part holds what a piece of the import gives; merging takes about 50 MB at a time, by ranges of hashes, and the filter 64 MB at most,
+whatever the total.
 """
 
 import mmap
@@ -176,11 +177,12 @@ def _write_filter(parts: Sequence[Part], folder: Path) -> None:
     shift = 64 - power
     path = folder / _FILTER
     with private_file(path) as write:
-        bits = bytearray(1 << power)
-        for part in parts:
-            for number in _between(part, ANCHORS, 0, MASK + 1):
-                bits[number >> shift] = 1
-        write(array("Q", bytes(bits)))
+        bits = array("Q", [0]) * ((1 << power) // 8)
+        with memoryview(bits) as whole, whole.cast("B") as slots:
+            for part in parts:
+                for number in _between(part, ANCHORS, 0, MASK + 1):
+                    slots[number >> shift] = 1
+        write(bits)
 
 
 class Filter:
