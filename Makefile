@@ -64,6 +64,7 @@ $(READY): requirements/lock.txt requirements/uv.txt
 	    echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu install the package python3-venv" >&2; exit 1; }
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements/lock.txt
+	@cd scripts && ../$(VENV)/bin/python -m dimpflow.native
 	@touch $@
 
 .PHONY: lock

@@ -19,7 +19,9 @@ from dimpflow.audit.balance import read_facts
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import check_consistency
 from dimpflow.audit.leaks import LeakReport, check_leaks
-from dimpflow.audit.risk import assess_risk, html, picture, quasi_identifier
+from dimpflow.audit.processes import beside
+from dimpflow.audit.risk import RiskReport, assess_risk, html, picture, quasi_identifier, types_of_interest
+from dimpflow.audit.survey import Survey
 from dimpflow.audit.withhold import refused_lines, result_of, told, withhold
 from dimpflow.errors import DimpflowError, InputError
 from dimpflow.joblog import guard
@@ -45,35 +47,50 @@ def main(
     result = result_of(folder)
     facts = read_facts(folder.path / "dimp_results.json")
     imported = [folder.imported(source) for source in shards]
-    report = leaks_in(folder, imported, result, cfg, processes)
-    write_json(outputs["leaks"], {"state": "failed" if report.findings else "passed", **report.as_facts()})
-    for line in told(report):
-        (log.warning if cfg["on_leak"] == "warn" else log.info)("%s", line)
-    if report.findings and cfg["on_leak"] == "fail":
-        raise InputError(withhold(folder, result, report))
-    pairs = [
-        Imported(folder.imported(source), refused_lines(folder, source, names))
-        for source, names in shards.items()
-    ]
-    consistency = check_consistency(
-        pairs,
-        result,
-        compression_of(result),
-        lines=facts["lines"],
-        work=folder.path / "import",
-        processes=processes,
+    # its hashes are those of a key that nobody knows, and are gone at the end
+    key = secrets.token_bytes(32)
+    with Survey(folder.path / "import", key) as survey:
+        report = leaks_in(folder, imported, result, cfg, processes, key, survey)
+        write_json(
+            outputs["leaks"], {"state": "failed" if report.findings else "passed", **report.as_facts()}
+        )
+        for line in told(report):
+            (log.warning if cfg["on_leak"] == "warn" else log.info)("%s", line)
+        if report.findings and cfg["on_leak"] == "fail":
+            raise InputError(withhold(folder, result, report))
+        with beside(_risk, (result, survey, cfg), processes) as risk:
+            pairs = [
+                Imported(folder.imported(source), refused_lines(folder, source, names))
+                for source, names in shards.items()
+            ]
+            consistency = check_consistency(
+                pairs,
+                result,
+                compression_of(result),
+                lines=facts["lines"],
+                survey=survey,
+                processes=processes,
+            )
+            write_json(outputs["consistency"], consistency.as_facts())
+            for fault in consistency.faults:
+                log.warning("%s: %s", result.name, fault)
+            found = risk()
+    write_json(
+        outputs["risk"], {"state": _judged(found.share_below, cfg["most_below_k"]), **found.as_facts()}
     )
-    write_json(outputs["consistency"], consistency.as_facts())
-    for fault in consistency.faults:
-        log.warning("%s: %s", result.name, fault)
-    quasi = [quasi_identifier(text) for text in cfg["quasi"]]
-    with open_input(result, compression_of(result)) as lines:
-        risk = assess_risk(lines, quasi, cfg["sensitive"], cfg["k"])
-    write_json(outputs["risk"], {"state": _judged(risk.share_below, cfg["most_below_k"]), **risk.as_facts()})
     with AtomicFile(outputs["figures"]) as page:
-        page.write(html(risk).encode())
+        page.write(html(found).encode())
     with AtomicFile(outputs["picture"]) as page:
-        page.write(picture(risk).encode())
+        page.write(picture(found).encode())
+
+
+def _risk(result: Path, survey: Survey, cfg: Mapping[str, Any]) -> RiskReport:
+    quasi = [quasi_identifier(text) for text in cfg["quasi"]]
+    types = types_of_interest(cfg["sensitive"])
+    if compression_of(result):
+        with open_input(result, compression_of(result)) as lines:
+            return assess_risk(lines, quasi, cfg["sensitive"], cfg["k"])
+    return assess_risk(survey.after.index(result).lines_of(types), quasi, cfg["sensitive"], cfg["k"])
 
 
 def _judged(share: float, most: float | None) -> str:
@@ -83,17 +100,24 @@ def _judged(share: float, most: float | None) -> str:
 
 
 def leaks_in(
-    folder: JobFolder, imported: Sequence[Path], result: Path, cfg: Mapping[str, Any], processes: int
+    folder: JobFolder,
+    imported: Sequence[Path],
+    result: Path,
+    cfg: Mapping[str, Any],
+    processes: int,
+    key: bytes,
+    survey: Survey | None = None,
 ) -> LeakReport:
-    """What is found of the import in the result. The hashes are those of a key that nobody knows, and are gone at the end."""
+    """What is found of the import in the result."""
     return check_leaks(
         imported,
         result,
-        key=secrets.token_bytes(32),
+        key=key,
         work=folder.path / "import" / ".leaks",
         processes=processes,
         tolerated=cfg["tolerate"],
         common_from=cfg["common_from"],
+        survey=survey,
     )
 
 
@@ -120,7 +144,8 @@ def by_hand(arguments: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         sources = [one["source"] for one in read_facts(folder.path / "import_results.json")["sources"]]
         cfg = {"tolerate": chosen.tolerate, "common_from": chosen.common_from}
         imported = [folder.imported(source) for source in sources]
-        report = leaks_in(folder, imported, result_of(folder), cfg, os.cpu_count() or 1)
+        key = secrets.token_bytes(32)
+        report = leaks_in(folder, imported, result_of(folder), cfg, os.cpu_count() or 1, key)
     except DimpflowError as error:
         print(error, file=stderr)
         return 1

@@ -15,6 +15,7 @@ from dimpflow.audit.risk import (
     picture,
     quasi_identifier,
 )
+from dimpflow.audit.survey import Survey
 
 Facts = dict[str, Any]
 
@@ -23,10 +24,11 @@ def checked(job: AuditedJob, work: Path) -> Facts:
     """The checks of a job with the verdicts that the workflow gives, and figures and picture of the risk. work: a folder."""
     result = job.folder.path / "dimp_results.ndjson"
     imported = [job.folder.imported(source) for source in job.shards]
-    leaks = check_leaks(imported, result, key=b"k" * 32, work=work / "leaks", processes=1)
     lines = result.read_bytes().count(b"\n")
-    pairs = [Imported(path, _refused(path)) for path in imported]
-    consistency = check_consistency(pairs, result, "", lines=lines, work=work)
+    with Survey(work, b"k" * 32) as survey:
+        leaks = check_leaks(imported, result, key=b"k" * 32, work=work / "leaks", processes=1, survey=survey)
+        pairs = [Imported(path, _refused(path)) for path in imported]
+        consistency = check_consistency(pairs, result, "", lines=lines, survey=survey)
     with result.open("rb") as data:
         quasi = [quasi_identifier(one) for one in DEFAULT_QUASI_IDENTIFIERS]
         risk = assess_risk(data, quasi, DEFAULT_SENSITIVE, 5)

@@ -17,6 +17,6 @@ OUTPUT_VERSION = {
     "mapping": 1,
     "dimp": 3,
     "results": 1,
-    "check": 2,
+    "check": 3,
     "audit": 2,
 }

@@ -12,6 +12,8 @@ import pytest
 from dimpflow.audit.consistency.kept import Profile
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import Consistency, check_consistency
+from dimpflow.audit.survey import Seen, Survey
+from dimpflow.audit.walking import Walker, links_and_lines
 from dimpflow.errors import InputError
 
 Lines = list[dict[str, Any]]
@@ -67,10 +69,20 @@ def write(path: Path, lines: Lines) -> Path:
     return path
 
 
+def seen(path: Path, survey: Survey) -> Seen:
+    """What a walk through a file sees."""
+    walker = Walker(survey.hasher)
+    every = list(links_and_lines(path.read_bytes(), walker, survey.hasher))
+    return Seen([links for one in every for links in one[:2]], [one[2] for one in every])
+
+
 def checked(tmp_path: Path, before: Lines, after: Lines, processes: int = 1, **of_source: Any) -> Consistency:
     source = Imported(write(tmp_path / "before.ndjson", before), **of_source)
     result = write(tmp_path / "after.ndjson", after)
-    found = check_consistency([source], result, "", lines=len(after), work=tmp_path, processes=processes)
+    with Survey(tmp_path, b"key") as survey:
+        for side, path in ((survey.before, source.path), (survey.after, result)):
+            side.add(path, seen(path, survey))
+        found = check_consistency([source], result, "", lines=len(after), survey=survey, processes=processes)
     assert {path.name for path in tmp_path.iterdir()} == {"before.ndjson", "after.ndjson"}
     return found
 

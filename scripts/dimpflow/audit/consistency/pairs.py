@@ -1,14 +1,15 @@
-"""Each imported line beside the line that it became: one line in is one line out, but for those that were refused.
-
-Files are cut at the same lines on both sides, by their line ends alone; who works on a piece reads it.
-"""
+"""Imported lines beside the lines that they became: one line in is one line out, but for those that were refused."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from dimpflow.audit.survey import LineIndex, Side, Span, Survey
 from dimpflow.errors import InputError
-from dimpflow.ndjson import open_input, read_errors
+from dimpflow.native.types import Integers
+from dimpflow.ndjson import open_input
 from dimpflow.sources import Compression
 
 
@@ -21,63 +22,67 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Some lines of a file. start, end: in bytes; data: them themselves, of a packed file; refused: numbers, from 0, of lines of the
-    piece that do not count."""
-
-    path: Path
-    start: int
-    end: int
-    refused: frozenset[int] = frozenset()
-    data: bytes | None = None
-
-    def lines(self) -> list[bytes]:
-        """Without line ends. InputError."""
-        lines = self._bytes().split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        if self.refused:
-            return [line for number, line in enumerate(lines) if number not in self.refused]
-        return lines
-
-    def _bytes(self) -> bytes:
-        if self.data is not None:
-            return self.data
-        with read_errors(self.path), open(self.path, "rb") as file:
-            file.seek(self.start)
-            return file.read(self.end - self.start)
-
-
-@dataclass(frozen=True)
 class Pair:
-    """first: number of the first line in the result, from 0; count: of the lines on each side."""
+    """number: of the line in the result, from 0; after: the line itself if the result is packed."""
 
-    first: int
-    count: int
-    before: Piece
-    after: Piece
+    number: int
+    before: Span
+    after: Span | bytes
+
+    def lines(self) -> tuple[bytes, bytes]:
+        """Both, read. InputError."""
+        return self.before.read(), self.after if isinstance(self.after, bytes) else self.after.read()
 
 
-def paired(imported: Sequence[Imported], result: Path, compression: Compression, size: int) -> Iterator[Pair]:
-    """All lines, up to `size` imported ones at a time. InputError: one of the sides has more lines."""
+def every(
+    step: int, imported: Sequence[Imported], result: Path, compression: Compression, survey: Survey
+) -> Iterator[Pair]:
+    """Each so many-th line, from the first. InputError: one of the sides has more lines."""
+    counts = [_kept(source, survey.before) for source in imported]
+    total = sum(map(len, counts))
+    afters: Iterator[Span | bytes] = (
+        _packed(result, compression, step, total)
+        if compression
+        else _plain(result, survey.after.index(result), step, total)
+    )
     first = 0
-    cut = _Cut(result, compression)
+    for source, kept in zip(imported, counts, strict=True):
+        wanted = range(-first % step, len(kept), step)
+        befores = survey.before.index(source.path).spans(kept[wanted.start :: step].tolist())
+        for at, before in zip(wanted, befores, strict=True):
+            yield Pair(first + at, before, next(afters))
+        first += len(kept)
+    for _ in afters:  # what is packed is counted to its end
+        raise _unlike(result)
+
+
+def refused(imported: Sequence[Imported], survey: Survey) -> Iterator[bytes]:
+    """The lines without one in the result. InputError."""
     for source in imported:
-        number = 0
-        before = _Cut(source.path, "")
-        while piece := before.take(size):
-            count, start, end, _ = piece
-            refused = frozenset(n - number for n in source.refused if number <= n < number + count)
-            number += count
-            wanted = count - len(refused)
-            got, at, to, data = cut.take(wanted) or (0, 0, 0, None)
-            if got != wanted:
-                raise _unlike(result)
-            yield Pair(
-                first, wanted, Piece(source.path, start, end, refused), Piece(result, at, to, data=data)
-            )
-            first += wanted
-    if cut.take(1):
+        for span in survey.before.index(source.path).spans(sorted(source.refused)):
+            yield span.read()
+
+
+def _kept(source: Imported, side: Side) -> Integers:
+    """The numbers of the lines of a file that have one in the result."""
+    numbers = np.arange(len(side.index(source.path).rows()))
+    return np.delete(numbers, [number for number in source.refused if number < len(numbers)])
+
+
+def _plain(result: Path, index: LineIndex, step: int, total: int) -> Iterator[Span]:
+    if len(index.rows()) != total:
+        raise _unlike(result)
+    return index.spans(range(0, total, step))
+
+
+def _packed(result: Path, compression: Compression, step: int, total: int) -> Iterator[bytes]:
+    count = 0
+    with open_input(result, compression) as file:
+        for line in file:
+            if count % step == 0 and count < total:
+                yield line
+            count += 1
+    if count != total:
         raise _unlike(result)
 
 
@@ -85,35 +90,3 @@ def _unlike(result: Path) -> InputError:
     return InputError(
         f"{result}: not as many lines as were imported and not refused; run again, and if this stays, report it"
     )
-
-
-class _Cut:
-    """A file whose lines are counted off."""
-
-    _BLOCK = 1 << 22
-
-    def __init__(self, path: Path, compression: Compression) -> None:
-        self._file = open_input(path, compression)
-        self._packed = bool(compression)
-        self._rest = b""
-        self._at = 0
-
-    def take(self, count: int) -> tuple[int, int, int, bytes | None] | None:
-        """The next lines, `count` if there are as many: their number, where they begin and end, and themselves if the file is packed;
-        None at its end."""
-        lines, end = 0, 0
-        while lines < count:
-            found = self._rest.find(b"\n", end)
-            if found < 0:
-                more = self._file.read(self._BLOCK)
-                if not more:
-                    lines, end = (lines + 1, len(self._rest)) if end < len(self._rest) else (lines, end)
-                    break
-                self._rest = self._rest + more
-                continue
-            lines, end = lines + 1, found + 1
-        if not lines:
-            return (0, self._at, self._at, b"" if self._packed else None) if count == 0 else None
-        taken, self._rest = self._rest[:end], self._rest[end:]
-        start, self._at = self._at, self._at + end
-        return lines, start, self._at, taken if self._packed else None

@@ -1,27 +1,27 @@
 """The check as a whole: all pairs of lines, in several processes, and what is to be said of them."""
 
-import multiprocessing
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 
 from dimpflow.audit.consistency.kept import Profile
-from dimpflow.audit.consistency.links import Hashes, Links, Store, hashes_of
-from dimpflow.audit.consistency.pairs import Imported, Pair, paired
-from dimpflow.audit.consistency.references import mentions_of
+from dimpflow.audit.consistency.pairs import Imported, Pair, every, refused
 from dimpflow.audit.consistency.structure import Groups
+from dimpflow.audit.links import Links
+from dimpflow.audit.processes import in_processes
+from dimpflow.audit.references import mentions_of
+from dimpflow.audit.survey import Survey
+from dimpflow.audit.walking import Walker, links_and_lines
 from dimpflow.sources import Compression
 
 _TYPE = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
-_PAIRS = 4000
+_PAIRS = 500
 """Lines that a process gets at a time."""
 _COMPARED = 20_000
 """Lines whose references are compared by their places, at most; of more, every n-th."""
@@ -88,41 +88,39 @@ def check_consistency(
     compression: Compression,
     *,
     lines: int,
-    work: Path,
+    survey: Survey,
     processes: int = 1,
 ) -> Consistency:
     """Compares a result with what it was made from.
 
-    lines: of the result; work: a folder in the identifying zone for hashes, which are removed.
+    lines: of the result; survey: what was seen of the import and of the result (see `leaks`).
 
     Raises InputError and OutputError.
     """
-    work_on = _Work(max(1, -(-lines // _COMPARED)), max(1, -(-lines // _PROFILED)))
+    step = max(1, -(-lines // _COMPARED))
+    work = _Work(step * max(1, -(-lines // (step * _PROFILED))))
     total = _Done()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(dir=work, prefix="structure-")))
-        before, after = Store(folder, "before"), Store(folder, "after")
-        for done in _mapped(stack, work_on, paired(imported, result, compression, _PAIRS), processes):
-            before.add(done.all_before)
-            after.add(done.all_after)
-            total.merge(done)
-        return Consistency(
-            lines,
-            before.links(),
-            after.links(),
-            total.before.mark == total.after.mark,
-            total.before.mentions,
-            total.gone,
-            total.unlike,
-            work_on.step,
-            total.profile,
-        )
+    for done in _mapped(work, every(step, imported, result, compression, survey), processes):
+        total.merge(done)
+    walker = Walker(survey.hasher)
+    for line in refused(imported, survey):
+        for links, others, _ in links_and_lines(line, walker, survey.hasher):
+            survey.before.links.remove((links, others))
+    return Consistency(
+        lines,
+        survey.before.links.links(),
+        survey.after.links.links(),
+        total.before.mark == total.after.mark,
+        total.before.mentions,
+        total.gone,
+        total.unlike,
+        step,
+        total.profile,
+    )
 
 
 @dataclass
 class _Done:
-    all_before: Hashes = field(default_factory=list)
-    all_after: Hashes = field(default_factory=list)
     before: Groups = field(default_factory=Groups)
     after: Groups = field(default_factory=Groups)
     gone: Counter[str] = field(default_factory=Counter)
@@ -140,22 +138,20 @@ class _Done:
 
 @dataclass(frozen=True)
 class _Work:
-    """step, profiled: every how many lines one is compared, and one is profiled."""
+    """profiled: every how many lines one is profiled."""
 
-    step: int
     profiled: int
 
-    def __call__(self, pair: Pair) -> _Done:
-        all_before, all_after = pair.before.lines(), pair.after.lines()
-        done = _Done(hashes_of(all_before), hashes_of(all_after))
-        for number, (before, after) in enumerate(zip(all_before, all_after, strict=True), pair.first):
-            if number % self.step == 0:
-                one, two, gone = mentions_of(before, after)
-                done.before.add(number, one)
-                done.after.add(number, two)
-                done.gone.update(gone)
-                done.unlike += _type_of(before) != _type_of(after)
-            if number % self.profiled == 0:
+    def __call__(self, pairs: Sequence[Pair]) -> _Done:
+        done = _Done()
+        for pair in pairs:
+            before, after = pair.lines()
+            one, two, gone = mentions_of(before, after)
+            done.before.add(pair.number, one)
+            done.after.add(pair.number, two)
+            done.gone.update(gone)
+            done.unlike += _type_of(before) != _type_of(after)
+            if pair.number % self.profiled == 0:
                 done.profile.add(before, after)
         return done
 
@@ -165,20 +161,25 @@ def _type_of(line: bytes) -> object:
     return found[1].decode() if found else orjson.loads(line).get("resourceType")
 
 
-def _mapped(stack: ExitStack, work: _Work, all_pairs: Iterator[Pair], processes: int) -> Iterator[_Done]:
-    """In the order of the pairs. Processes are forked: their hashes must be those of one key."""
+def _mapped(work: _Work, pairs: Iterator[Pair], processes: int) -> Iterator[_Done]:
+    """In the order of the pairs."""
+    pieces = iter(lambda: list(islice(pairs, _PAIRS)), [])
     if processes < 2:
-        yield from map(work, all_pairs)
-        return
-    context = multiprocessing.get_context("fork")
-    pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=context))
-    waiting: deque[Future[_Done]] = deque()
-    for pairs in all_pairs:
-        waiting.append(pool.submit(work, pairs))
-        if len(waiting) > 2 * processes:  # what is read ahead must fit into memory
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+        return map(work, pieces)
+    return in_processes(processes, _compare_here, pieces, _start_comparing, work)
+
+
+_work: _Work
+"""Of this process, if it is one of several."""
+
+
+def _start_comparing(work: _Work) -> None:
+    global _work
+    _work = work
+
+
+def _compare_here(pairs: Sequence[Pair]) -> _Done:
+    return _work(pairs)
 
 
 def _told(links: Links) -> dict[str, int]:

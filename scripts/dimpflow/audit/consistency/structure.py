@@ -7,7 +7,7 @@ again. If the two totals agree, the mentions fall into the same groups on both s
 
 from collections.abc import Iterable
 
-from dimpflow.audit.consistency.references import Mention
+from dimpflow.audit.references import Mention
 
 MASK = (1 << 64) - 1
 

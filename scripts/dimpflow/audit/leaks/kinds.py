@@ -16,10 +16,6 @@ if the same label stands there for `common_from` subjects. See `tally`.
 
 import re
 from dataclasses import dataclass
-from typing import TypeVar
-
-LONGEST = 12
-"""Words of a value; of a longer one the first of them are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +56,10 @@ freiherr freifrau graf graefin edler edle ritter baron baronin fuerst fuerstin p
 """
 PARTICLES = frozenset(_PARTICLES.split())
 """Parts of names that tell nobody apart; alone they are not looked for."""
+COUNTRY = frozenset(("49", "0049"))
+"""What a telephone number begins with that is written with the country's."""
+PO_BOX = "postfach"
+"""No street."""
 
 
 _STRONG = re.compile(r"(?=.{5})(?:(?=.*\d)(?=.*[^\W\d_])|(?:\D*\d){6})", re.DOTALL)
@@ -68,12 +68,3 @@ _STRONG = re.compile(r"(?=.{5})(?:(?=.*\d)(?=.*[^\W\d_])|(?:\D*\d){6})", re.DOTA
 def is_strong(text: str) -> bool:
     """Whether an id or identifier can be told from other texts: 5 characters or more, with a digit; 6 digits if it has no letter."""
     return _STRONG.match(text) is not None
-
-
-LONG = 8  # characters
-Word = TypeVar("Word", str, bytes)
-
-
-def anchor(words: list[Word]) -> Word:
-    """The word by which a value is noticed: the last if it is a long one, else the longest."""
-    return words[-1] if len(words[-1]) >= LONG else max(words, key=len)

@@ -1,14 +1,14 @@
 """Finds values of the import in texts, by the hashes of their words."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from dimpflow.audit.leaks import kinds
 from dimpflow.audit.leaks.kinds import ANCHORS, KINDS, Kind
-from dimpflow.audit.leaks.store import MASK, Filter, Hashes, Sizes, hasher
-from dimpflow.audit.leaks.words import days, words
+from dimpflow.audit.leaks.store import Hashes, Sizes, opened_filters
+from dimpflow.audit.words import days, words
+from dimpflow.native.hashing import Hasher
+from dimpflow.native.ids import LONGEST_WORD
 
 _REMEMBERED = 1 << 17  # words
 
@@ -21,48 +21,33 @@ class Match(NamedTuple):
 
 
 class Matcher:
-    """The hashes of an import, opened; a context manager. Not for several threads."""
+    """The hashes of an import, opened. letters, others: filters of all by which a text is noticed; longest_short: bytes, 0 for no short ids. Not for
+    several threads."""
 
-    def __init__(self, folder: Path, key: bytes, sizes: Sizes) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, hasher: Hasher, sizes: Sizes) -> None:
         self._lengths = sorted(sizes.lengths, reverse=True)
-        self._sizes = sizes.anchors
+        self.sizes = frozenset(sizes.anchors)
         self.longest_short = sizes.short
-        """Bytes; 0 for no short ids."""
-        self.hash = hasher(key)
-        self._key = key
+        self.hash = hasher
         self._known: dict[bytes, bool] = {}
         self._days: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        self._stack = ExitStack()
-        opened = {kind: Hashes(self._folder, kind, self._stack) for kind in (*KINDS, ANCHORS)}
-        self._anchors = opened[ANCHORS]
-        self._filter = Filter(self._folder, self._stack)
-        self.kinds = {kind: opened[kind] for kind in KINDS}
-        self._everywhere = [(kind, opened[kind]) for kind in KINDS if kind.everywhere]
-        self._short, self._births = opened[kinds.SHORT_ID], opened[kinds.BIRTH_DATE]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self.kinds = {kind: Hashes(folder, kind) for kind in KINDS}
+        self._anchors = Hashes(folder, ANCHORS)
+        self.letters, self.others = opened_filters(folder)
+        self._everywhere = [(kind, hashes) for kind, hashes in self.kinds.items() if kind.everywhere]
+        self._short, self._births = self.kinds[kinds.SHORT_ID], self.kinds[kinds.BIRTH_DATE]
 
     def is_anchor(self, word: bytes) -> bool:
         """Whether some value may be in a text with this word."""
-        if len(word) not in self._sizes:
+        word = word[:LONGEST_WORD]
+        if len(word) not in self.sizes:
             return False
         known = self._known.get(word)
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[word] = self.hash(word) in self._anchors
+            known = self._known[word] = self.hash.word(word) in self._anchors
         return known
-
-    def anchors(self, words: Iterable[bytes]) -> set[bytes]:
-        """Those words of many by which values are noticed."""
-        sizes, key, bits, shift = self._sizes, self._key, self._filter.bits, self._filter.shift
-        maybe = [word for word in words if len(word) in sizes and bits[(hash(key + word) & MASK) >> shift]]
-        return {word for word in maybe if self.is_anchor(word)}
 
     def values(self, folded: str) -> list[Match]:
         """The values in a text that are looked for everywhere; of those that overlap the longest."""

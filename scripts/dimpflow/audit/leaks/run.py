@@ -4,18 +4,18 @@ Memory of a process: what 16 MB of the import give, or a block of the result wit
 remembered of earlier ones; the hashes lie in files that are mapped. It grows neither with the import nor with the result.
 """
 
-import multiprocessing
 import os
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
+
+import orjson
 
 from dimpflow.atomic import write_errors
 from dimpflow.audit.leaks.kinds import KINDS
@@ -24,9 +24,13 @@ from dimpflow.audit.leaks.scan import Scanner
 from dimpflow.audit.leaks.store import ENDING, Part, Sizes, merge
 from dimpflow.audit.leaks.tally import Tally, rows
 from dimpflow.audit.leaks.values import Gatherer
-from dimpflow.errors import ConfigError, InputError, OutputError
-from dimpflow.keys import derive
-from dimpflow.ndjson import blocks, line_range, open_input, read_errors
+from dimpflow.audit.processes import in_processes
+from dimpflow.audit.survey import Seen, Survey
+from dimpflow.audit.walking import Walker, hasher_of, links_and_lines
+from dimpflow.errors import ConfigError, InputError
+from dimpflow.native.hashing import Hasher
+from dimpflow.native.types import Integers, Numbers
+from dimpflow.ndjson import line_range, open_input, read_errors
 from dimpflow.sources import Compression
 
 _PIECE = 16 << 20  # bytes that a process gets at a time; of the import, whose hashes are in memory at once
@@ -39,6 +43,8 @@ S = TypeVar("S")
 
 _Piece = tuple[Path, int, Path]
 """A file of the import, where the piece begins, where its hashes go."""
+_Gathered = tuple[Part, Path, Seen]
+_Scanned = tuple[Tally, Seen]
 _Stretch = tuple[Path, int] | bytes
 """The result and where a piece of it begins, or lines of it themselves."""
 
@@ -80,12 +86,13 @@ class _Setup:
     """What a process must know to search."""
 
     folder: Path
-    key: bytes
+    hasher: Hasher
     sizes: Sizes
     common_from: int
+    surveyed: bool
 
     def matcher(self) -> Matcher:
-        return Matcher(self.folder, self.key, self.sizes)
+        return Matcher(self.folder, self.hasher, self.sizes)
 
 
 def check_leaks(
@@ -97,35 +104,43 @@ def check_leaks(
     processes: int,
     tolerated: Sequence[str] = (),
     common_from: int = 5,
+    survey: Survey | None = None,
 ) -> LeakReport:
     """Look for the identifying values of `imported` (NDJSON) in `result` (.ndjson, .ndjson.gz, .ndjson.zst).
 
     key: for the hashes, random or the job's own; work: a folder for them (rights 0700) in the identifying zone, which is gone in
-    the end; tolerated: paths as in findings, `Encounter.identifier.value`, or `Organization.*` for all below.
+    the end; tolerated: paths as in findings, `Encounter.identifier.value`, or `Organization.*` for all below; survey: takes what is
+    seen of both on the way.
 
     Raises:
         ConfigError: a tolerated path is none.
         InputError: a file cannot be read, or has a line that is not JSON.
         OutputError: no room for the hashes.
     """
-    for path in tolerated:
-        if not _PATH.fullmatch(path):
+    for one in tolerated:
+        if not _PATH.fullmatch(one):
             raise ConfigError(
-                f"tolerated paths of the leak check: {path!r} is none; write Encounter.identifier.value or Organization.*"
+                f"tolerated paths of the leak check: {one!r} is none; write Encounter.identifier.value or Organization.*"
             )
-    hash_key = derive(key, "leaks")
+    hasher = hasher_of(key)
     with _private_folder(work):
-        parts = list(_gathered(_pieces(imported, work), hash_key, processes))
+        parts = []
+        for part, path, seen in _gathered(_pieces(imported, work), hasher, processes):
+            parts.append(part)
+            if survey:
+                survey.before.add(path, seen)
         merge(parts, work)
         sizes = Sizes()
         for part in parts:
             sizes.add(part.sizes)
-        setup = _Setup(work, hash_key, sizes, common_from)
+        setup = _Setup(work, hasher, sizes, common_from, survey is not None)
         total = Tally(common_from)
-        for tally in _scanned(result, setup, processes):
+        for tally, seen in _scanned(result, setup, processes):
             total.add(tally)
-        with setup.matcher() as matcher:
-            looked_for = {kind.name: matcher.kinds[kind].distinct() for kind in KINDS}
+            if survey:
+                survey.after.add(result, seen)
+        matcher = setup.matcher()
+        looked_for = {kind.name: matcher.kinds[kind].distinct() for kind in KINDS}
     found, common = total.judged()
     allowed = Counter({where: n for where, n in found.items() if _is_allowed(where[0], tolerated)})
     return LeakReport(
@@ -167,15 +182,24 @@ def _pieces(imported: Sequence[Path], work: Path) -> Iterator[_Piece]:
             yield path, at, work / f"part-{next(number)}{ENDING}"
 
 
-def _gather(gatherer: Gatherer, piece: _Piece) -> Part:
+def _gather(gatherer: Gatherer, piece: _Piece) -> _Gathered:
     """Put the hashes of a piece of the import on the disk."""
     path, at, out = piece
+    seen = Seen([], [])
     try:
-        for lines in blocks(path, at, at + _PIECE):
-            gatherer.take(lines)
-    except ValueError:
+        for start, block in _stretch_blocks((path, at)):
+            for links, others, lines in gatherer.take(block):
+                _add(seen, links, others, lines, start)
+    except orjson.JSONDecodeError:
         raise InputError(f"{path}: a line is not JSON; remove the file and run again") from None
-    return gatherer.collected().write(out)
+    return gatherer.collected().write(out), path, seen
+
+
+def _add(seen: Seen, links: Numbers, others: Numbers, lines: Integers, start: int) -> None:
+    """start: of the block with these lines."""
+    lines[:, 0] += start
+    seen.links.extend((links, others))
+    seen.lines.append(lines)
 
 
 def _stretches(result: Path) -> Iterator[_Stretch]:
@@ -190,15 +214,19 @@ def _stretches(result: Path) -> Iterator[_Stretch]:
                 yield result, at
 
 
-def _stretch_blocks(stretch: _Stretch) -> Iterator[bytes]:
+def _stretch_blocks(stretch: _Stretch) -> Iterator[tuple[int, bytes]]:
+    """Blocks, and where they begin in the file, which is not known of those of packed ones."""
     if isinstance(stretch, bytes):
-        yield stretch
+        yield 0, stretch
         return
     path, start = stretch
     first, last = line_range(path, start, start + _PIECE)
     with read_errors(path), open(path, "rb") as file:
         file.seek(first)
-        yield from _blocks(lambda size: file.read(min(size, last - file.tell())))
+        at = first
+        for block in _blocks(lambda size: file.read(min(size, last - file.tell()))):
+            yield at, block
+            at += len(block)
 
 
 def _blocks(read: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -216,67 +244,59 @@ def _blocks(read: Callable[[int], bytes]) -> Iterator[bytes]:
 
 
 _gatherer: Gatherer
-_scanner: Scanner
+_search: "_Search"
 """Of this process, if it is one of several."""
 
 
-def _start_gathering(key: bytes) -> None:
+def _start_gathering(hasher: Hasher) -> None:
     global _gatherer
-    _gatherer = Gatherer(key)
+    _gatherer = Gatherer(hasher)
 
 
-def _gather_here(piece: _Piece) -> Part:
+def _gather_here(piece: _Piece) -> _Gathered:
     return _gather(_gatherer, piece)
 
 
-def _gathered(pieces: Iterable[_Piece], key: bytes, processes: int) -> Iterator[Part]:
+def _gathered(pieces: Iterable[_Piece], hasher: Hasher, processes: int) -> Iterator[_Gathered]:
     """The hashes of the import, in parts."""
     if processes <= 1:
-        yield from map(partial(_gather, Gatherer(key)), pieces)
+        yield from map(partial(_gather, Gatherer(hasher)), pieces)
     else:
-        yield from _in_processes(processes, _gather_here, pieces, _start_gathering, key)
+        yield from in_processes(processes, _gather_here, pieces, _start_gathering, hasher)
+
+
+class _Search:
+    """What a process does with a piece of the result."""
+
+    def __init__(self, setup: _Setup) -> None:
+        matcher = setup.matcher()
+        self._scanner = Scanner(matcher, setup.common_from)
+        self._walker = Walker(matcher.hash) if setup.surveyed else None
+        self._hash = matcher.hash
+
+    def __call__(self, stretch: _Stretch) -> _Scanned:
+        total = Tally(self._scanner.common_from)
+        seen = Seen([], [])
+        for start, block in _stretch_blocks(stretch):
+            total.add(self._scanner.take(block))
+            if self._walker:
+                for links, others, lines in links_and_lines(block, self._walker, self._hash):
+                    _add(seen, links, others, lines, start)
+        return total, seen
 
 
 def _start_scanning(setup: _Setup) -> None:
-    global _scanner
-    _scanner = Scanner(setup.matcher().__enter__(), setup.common_from)
+    global _search
+    _search = _Search(setup)
 
 
-def _scan_here(stretch: _Stretch) -> Tally:
-    return _scan(_scanner, stretch)
+def _scan_here(stretch: _Stretch) -> _Scanned:
+    return _search(stretch)
 
 
-def _scan(scanner: Scanner, stretch: _Stretch) -> Tally:
-    total = Tally(scanner.common_from)
-    for block in _stretch_blocks(stretch):
-        total.add(scanner.take(block))
-    return total
-
-
-def _scanned(result: Path, setup: _Setup, processes: int) -> Iterator[Tally]:
+def _scanned(result: Path, setup: _Setup, processes: int) -> Iterator[_Scanned]:
     """What each piece of the result holds."""
     if processes <= 1:
-        with setup.matcher() as matcher:
-            yield from map(partial(_scan, Scanner(matcher, setup.common_from)), _stretches(result))
+        yield from map(_Search(setup), _stretches(result))
     else:
-        yield from _in_processes(processes, _scan_here, _stretches(result), _start_scanning, setup)
-
-
-def _in_processes(
-    processes: int, work: Callable[[T], R], pieces: Iterable[T], start: Callable[[S], None], setup: S
-) -> Iterator[R]:
-    """`map` in processes of their own, in order, with a few pieces on their way. They are forked: their hashes must be the same."""
-    context = multiprocessing.get_context("fork")
-    try:
-        with ProcessPoolExecutor(processes, context, start, (setup,)) as pool:
-            on_their_way: deque[Future[R]] = deque()
-            for piece in pieces:
-                on_their_way.append(pool.submit(work, piece))
-                if len(on_their_way) > 2 * processes:
-                    yield on_their_way.popleft().result()
-            while on_their_way:
-                yield on_their_way.popleft().result()
-    except BrokenExecutor:
-        raise OutputError(
-            "a process of the leak check was killed (out of memory?); run again with fewer cores"
-        ) from None
+        yield from in_processes(processes, _scan_here, _stretches(result), _start_scanning, setup)

@@ -1,40 +1,39 @@
 """Sorted files of 64-bit keyed hashes: written in parts, merged, looked up where they lie. No text goes to the disk.
 
-Memory: a part holds what a piece of the import gives; merging takes about 50 MB at a time, by ranges of hashes, and the filter 64 MB at most,
-whatever the total.
+Memory: a part holds what a piece of the import gives; merging takes about 50 MB at a time, by ranges of hashes, and the filter 64 MB
+at most, whatever the total.
 """
 
 import mmap
 import os
-from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, repeat
 from pathlib import Path
 
+import numpy as np
+
 from dimpflow.atomic import write_errors
-from dimpflow.audit.leaks.kinds import ANCHORS, KINDS, LONG, LONGEST, SHORT_ID, Kind, anchor, is_strong
-from dimpflow.audit.leaks.words import fold, in_words, words
+from dimpflow.audit.distinct import distinct
+from dimpflow.audit.leaks.kinds import ANCHORS, BIRTH_DATE, KINDS, SHORT_ID, Kind, is_strong
+from dimpflow.audit.words import fold, words
+from dimpflow.native.filters import OTHERS, put_into_filter
+from dimpflow.native.hashing import Hasher
+from dimpflow.native.ids import LONGEST_WORD, MOST_WORDS
+from dimpflow.native.types import Bytes, Numbers
 from dimpflow.ndjson import read_errors
 
 ENDING = ".hashes"
 _AT_ONCE = 1 << 20
 """Hashes that are sorted in memory at once."""
-MASK = (1 << 64) - 1
-
-
-def hasher(key: bytes) -> Callable[[bytes], int]:
-    """A hash of 64 bits that nobody can compute without the key: Python's SipHash (PEP 456), the key before the data; ten times as
-    fast as BLAKE2. It is another one in a process that was not forked from this one."""
-    return lambda data: hash(key + data) & MASK
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file with the hashes of a piece of the import. sections: by the name of the kind, where its hashes begin (counted in hashes) and how many."""
+    """A file with the hashes of a piece of the import. sections: by the name of the kind, where its hashes begin (counted in hashes)
+    and how many."""
 
     path: Path
     sections: dict[str, tuple[int, int]]
@@ -56,74 +55,55 @@ class Sizes:
         self.anchors |= other.anchors
         self.short = max(self.short, other.short)
 
+    def mark(self, lengths: Bytes, anchors: Bytes) -> None:
+        """Those at which there is a mark."""
+        self.lengths.update(np.flatnonzero(lengths).tolist())
+        self.anchors.update(np.flatnonzero(anchors).tolist())
 
-@dataclass
+
 class Collected:
-    """The hashes of a piece of the import."""
+    """The hashes of a piece of the import. found: each kind in pieces of its own."""
 
-    key: bytes
-    once: dict[Kind, set[int]] = field(default_factory=lambda: defaultdict(set))
-    many: dict[Kind, "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("Q")))
-    sizes: Sizes = field(default_factory=Sizes)
+    def __init__(self, hasher: Hasher) -> None:
+        self._hash = hasher
+        self.found: dict[Kind, list[Numbers]] = defaultdict(list)
+        self.sizes = Sizes()
 
-    def __post_init__(self) -> None:
-        self.hash = hasher(self.key)
+    def add(self, kind: Kind, values: Sequence[str], rare: Sequence[str] | None = None) -> None:
+        """Values, each by its words with blanks between them; of the ordinary kinds it counts how often they come.
 
-    def add(self, kind: Kind, found: list[str], rare: list[str] | None = None) -> None:
-        """A value, by its words. rare: those of which one stands for it, if not all may."""
-        found = found[:LONGEST]
-        whole = " ".join(found).encode()
-        number = self.hash(whole)
-        if kind.ordinary:
-            self.many[kind].append(number)
-        else:
-            self.once[kind].add(number)
+        rare: for each, those of its words of which one stands for it, if not all may.
+        """
+        lengths, sizes = np.zeros(MOST_WORDS + 1, np.uint8), np.zeros(LONGEST_WORD + 1, np.uint8)
+        whole, seen = self._hash.each_in_words([value.encode() for value in values], lengths, sizes)
+        self.found[kind].append(whole)
+        if rare:
+            _, seen = self._hash.each_in_words(
+                [value.encode() for value in rare], np.zeros_like(lengths), sizes
+            )
         if kind is SHORT_ID:
-            self.sizes.short = max(self.sizes.short, 2 * len(whole))
+            self.sizes.short = max(self.sizes.short, *(2 * len(value.encode()) for value in values))
         if kind.everywhere:
-            self.sizes.lengths.add(len(found))
-            seen = anchor(rare or found).encode()
-            self.sizes.anchors.add(len(seen))
-            self.once[ANCHORS].add(number if len(found) == 1 else self.hash(seen))
+            self.found[ANCHORS].append(seen)
+            self.sizes.mark(lengths, sizes)
 
-    def add_all(self, kind: Kind, values: Iterable[str]) -> None:
-        """Many values, each by its words with blanks between them; of ordinary ones it counts how often they come."""
-        counts = Counter(values)
-        numbers = self._add([value.encode() for value in counts], kind)
-        if kind.ordinary:
-            self.many[kind].extend(chain.from_iterable(map(repeat, numbers, counts.values())))
-        else:
-            self.once[kind].update(numbers)
+    def add_ids(self, kind: Kind, ids: Iterable[str]) -> None:
+        """Ids or identifiers; those that are too short to be told from other texts are short ids."""
+        strong: list[str] = []
+        short: list[str] = []
+        for one in ids:
+            if found := " ".join(words(fold(one))):
+                (strong if is_strong(one) else short).append(found)
+        if strong:
+            self.add(kind, strong)
+        if short:
+            self.add(SHORT_ID, short)
 
-    def add_ids(self, kind: Kind, ids: Sequence[str]) -> None:
-        """Many ids or identifiers; those that are too short to be told from other texts are short ids."""
-        strong = [one for one in ids if is_strong(one)]
-        if len(strong) < len(ids):
-            for one in set(ids).difference(strong):
-                if found := words(fold(one)):
-                    self.add(SHORT_ID, found)
-        self.once[kind].update(self._add(in_words(strong), kind))
-
-    def _add(self, values: Sequence[bytes], kind: Kind) -> list[int]:
-        """The hashes of values; `add` for many at once."""
-        key, numbers, anchors, sizes = self.key, [], self.once[ANCHORS], self.sizes
-        gaps = {value.count(b" ") for value in values}
-        if max(gaps, default=0) >= LONGEST:
-            values = [b" ".join(value.split(b" ")[:LONGEST]) for value in values]
-            gaps = {min(gap, LONGEST - 1) for gap in gaps}
-        if not kind.everywhere:
-            return [hash(key + value) & MASK for value in values]
-        sizes.lengths.update(gap + 1 for gap in gaps)
-        for value in values:
-            numbers.append(number := hash(key + value) & MASK)
-            seen = value[value.rfind(b" ") + 1 :]
-            if len(seen) < len(value):
-                if len(seen) < LONG:
-                    seen = anchor(value.split(b" "))
-                number = hash(key + seen) & MASK
-            anchors.add(number)
-            sizes.anchors.add(len(seen))
-        return numbers
+    def numbers(self, kind: Kind) -> Numbers:
+        """All of a kind, sorted; each once, but for the ordinary kinds."""
+        pieces = self.found[kind]
+        every = np.concatenate(pieces) if pieces else np.empty(0, np.uint64)
+        return np.sort(every) if kind.ordinary else distinct(np.sort(every))
 
     def write(self, path: Path) -> Part:
         """Put all on the disk, sorted."""
@@ -131,7 +111,7 @@ class Collected:
         at = 0
         with private_file(path) as write:
             for kind in (*KINDS, ANCHORS):
-                numbers = array("Q", sorted(self.many[kind] if kind.ordinary else self.once[kind]))
+                numbers = self.numbers(kind)
                 write(numbers)
                 sections[kind.name] = (at, len(numbers))
                 at += len(numbers)
@@ -139,84 +119,76 @@ class Collected:
 
 
 @contextmanager
-def private_file(path: Path) -> Iterator[Callable[["array[int]"], object]]:
+def private_file(path: Path) -> Iterator[Callable[[Numbers], object]]:
     """A new file of hashes that only its owner may read."""
     with write_errors(path):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
-            yield lambda numbers: file.write(memoryview(numbers).cast("B"))
+            yield lambda numbers: file.write(np.ascontiguousarray(numbers).data)
 
 
 def merge(parts: Sequence[Part], folder: Path) -> None:
-    """One file for each kind, of those of all parts, which go, and a filter for the anchors."""
-    _write_filter(parts, folder)
+    """One file for each kind, of those of all parts, which go, and a filter."""
+    opened = [_opened(part) for part in parts]
+    _write_filters(opened, folder)
     for kind in (*KINDS, ANCHORS):
-        total = sum(part.sections[kind.name][1] for part in parts)
-        steps = total // _AT_ONCE + 1
+        sections = [one[kind.name] for one in opened]
+        steps = sum(map(len, sections)) // _AT_ONCE + 1
+        edges = [np.uint64((step << 64) // steps) for step in range(1, steps)]
+        cuts = [[0, *section.searchsorted(edges).tolist(), len(section)] for section in sections]
         with private_file(_file(folder, kind)) as write:
             for step in range(steps):
-                low, high = (step << 64) // steps, ((step + 1) << 64) // steps
-                numbers = array("Q")
-                for part in parts:
-                    numbers.extend(_between(part, kind, low, high))
-                # in order it is made of runs, which are quick to sort
-                write(array("Q", sorted(numbers) if kind.ordinary else dict.fromkeys(sorted(numbers))))
+                every = [one[cut[step] : cut[step + 1]] for one, cut in zip(sections, cuts, strict=True)]
+                numbers = np.concatenate(every) if every else np.empty(0, np.uint64)
+                write(np.sort(numbers) if kind.ordinary else distinct(np.sort(numbers)))
     for part in parts:
         with write_errors(part.path):
             part.path.unlink()
 
 
-_FILTER = f"filter{ENDING}"
-_LARGEST = 26
+def _opened(part: Part) -> dict[str, Numbers]:
+    numbers = _numbers(part.path)
+    return {name: numbers[start : start + count] for name, (start, count) in part.sections.items()}
 
 
-def _write_filter(parts: Sequence[Part], folder: Path) -> None:
-    """A byte for every 2^n hashes: 1 if one of them is an anchor's. At least eight times as many as anchors, 64 MB at most."""
-    total = sum(part.sections[ANCHORS.name][1] for part in parts)
-    power = min(max(10, (8 * total).bit_length()), _LARGEST)
-    shift = 64 - power
-    path = folder / _FILTER
-    with private_file(path) as write:
-        bits = array("Q", [0]) * ((1 << power) // 8)
-        with memoryview(bits) as whole, whole.cast("B") as slots:
-            for part in parts:
-                for number in _between(part, ANCHORS, 0, MASK + 1):
-                    slots[number >> shift] = 1
-        write(bits)
+_FILTERS = (f"letters{ENDING}", f"others{ENDING}")
+_LARGEST = 28
 
 
-class Filter:
-    """What says quickly that a hash is no anchor's. bits: a byte for hashes with the same highest bits, all but `shift`."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        path = folder / _FILTER
-        with read_errors(path), open(path, "rb") as file:
-            self.bits = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        self.shift = 65 - len(self.bits).bit_length()
-
-
-def _between(part: Part, kind: Kind, low: int, high: int) -> "array[int]":
-    start, count = part.sections[kind.name]
-    numbers = array("Q")
-    if count:
-        with read_errors(part.path), open(part.path, "rb") as file, mapped(file.fileno()) as view:
-            section = view[start : start + count]
-            numbers.frombytes(section[bisect_left(section, low) : bisect_left(section, high)].tobytes())
-            section.release()
-    return numbers
+def _write_filters(parts: Sequence[dict[str, Numbers]], folder: Path) -> None:
+    """Filters for anchors, birth dates and short ids: 32 bits or more for each, 32 MB at most."""
+    kinds = [kind.name for kind in (ANCHORS, BIRTH_DATE, SHORT_ID)]
+    for file, wanted in zip(_FILTERS, (0, OTHERS), strict=True):
+        pieces = [one for part in parts for kind in kinds if len(one := _of_filter(part[kind], kind, wanted))]
+        power = min(max(10, (32 * sum(map(len, pieces))).bit_length()), _LARGEST)
+        bits = np.zeros(1 << power >> 6, np.uint64)
+        for one in pieces:
+            put_into_filter(bits, one)
+        with private_file(folder / file) as write:
+            write(bits)
 
 
-@contextmanager
-def mapped(fd: int) -> Iterator["memoryview[int]"]:
-    """The hashes of an open file."""
-    with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as data:
-        whole = memoryview(data)
-        view = whole.cast("Q")
-        try:
-            yield view
-        finally:
-            view.release()
-            whole.release()
+def _of_filter(numbers: Numbers, kind: str, wanted: int) -> Numbers:
+    """Those hashes that belong into a filter; what is no word belongs to the others."""
+    if kind != ANCHORS.name:
+        numbers = numbers | np.uint64(OTHERS)
+    found: Numbers = numbers[numbers & np.uint64(OTHERS) == wanted]
+    return found
+
+
+def opened_filters(folder: Path) -> tuple[Numbers, Numbers]:
+    """What says quickly of most hashes that they are none of an anchor, a birth date or a short id; see `native.filters`."""
+    letters, others = (_numbers(folder / file) for file in _FILTERS)
+    return letters, others
+
+
+def _numbers(path: Path) -> Numbers:
+    """The hashes of a file, read from the disk as far as they are needed, as long as somebody holds them."""
+    with read_errors(path), open(path, "rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return np.empty(0, np.uint64)
+        found: Numbers = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint64)
+    return found
 
 
 def _file(folder: Path, kind: Kind) -> Path:
@@ -226,11 +198,9 @@ def _file(folder: Path, kind: Kind) -> Path:
 class Hashes:
     """The merged file of a kind, opened for look-ups; read from the disk as far as it is needed."""
 
-    def __init__(self, folder: Path, kind: Kind, stack: ExitStack) -> None:
-        path = _file(folder, kind)
-        with read_errors(path), open(path, "rb") as file:
-            empty = not os.fstat(file.fileno()).st_size
-            self._numbers: Sequence[int] = () if empty else stack.enter_context(mapped(file.fileno()))
+    def __init__(self, folder: Path, kind: Kind) -> None:
+        self._array = _numbers(_file(folder, kind))
+        self._numbers = self._array.data  # quicker for one at a time
 
     def __contains__(self, number: int) -> bool:
         numbers = self._numbers
@@ -246,12 +216,8 @@ class Hashes:
 
     def distinct(self) -> int:
         """Different ones among them."""
-        return sum(1 for _ in _runs(self._numbers))
-
-
-def _runs(numbers: Iterable[int]) -> Iterator[int]:
-    last = -1
-    for number in numbers:
-        if number != last:
-            yield number
-        last = number
+        every = self._array
+        steps = range(0, len(every), _AT_ONCE)
+        return min(len(every), 1) + sum(
+            int(np.count_nonzero(np.diff(every[step : step + _AT_ONCE + 1]))) for step in steps
+        )

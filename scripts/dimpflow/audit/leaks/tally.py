@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dimpflow.audit.leaks import kinds
 from dimpflow.audit.leaks.match import Match, Matcher
 from dimpflow.audit.leaks.places import Nature, Place
-from dimpflow.audit.leaks.words import words
+from dimpflow.audit.words import words
 
 _A_TEXT = 4
 """Words from which on a text is one and not a name."""

@@ -1,40 +1,30 @@
 """The identifying values of lines of an import, by the FHIR types that hold them (see `kinds`)."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import orjson
 
 from dimpflow.audit.leaks import kinds
 from dimpflow.audit.leaks.kinds import Kind
-from dimpflow.audit.leaks.paths import PERSONS, paths
+from dimpflow.audit.leaks.people import FAMILY_NAMES, NUMBERS, STAFF, People, of_kind
 from dimpflow.audit.leaks.store import Collected
-from dimpflow.audit.leaks.typed import Bundle, decoded, found
-from dimpflow.audit.leaks.words import days, fold, words
+from dimpflow.audit.paths import PERSONS, paths
+from dimpflow.audit.walking import OWN_CODES, Code, Walker, other_links, type_numbers
+from dimpflow.audit.words import days, fold, words
 from dimpflow.fhir.table import RESOURCE_TYPES
+from dimpflow.native.hashing import Hasher
+from dimpflow.native.types import Integers, Numbers
 
 Json = dict[str, Any]
 Borne = set[tuple[Kind, str]]
 """Kinds and words of values, each once for a resource, so that those who bear an ordinary name are counted and not how often it is
 written."""
 
-_STAFF = "Practitioner"
-_NAMES = frozenset(
-    f"http://hl7.org/fhir/StructureDefinition/{name}"
-    for name in (
-        "patient-mothersMaidenName",
-        "humanname-own-name",
-        "humanname-partner-name",
-        "humanname-mothers-family",
-        "humanname-fathers-family",
-    )
-)
-"""Extensions of FHIR R4 whose text is a family name."""
-_PLAIN = re.compile(r"(?:[A-Za-z]++/[A-Za-z0-9\-.]++\n?)*+")
-_TAILS = re.compile(r"/([A-Za-z0-9\-.]+)")
+_NAMES = frozenset(f"http://hl7.org/fhir/StructureDefinition/{name}" for name in FAMILY_NAMES)
 _TARGET = "target"
 """Kind of what is no value itself: references as they stand."""
 _KNOWN = 200_000
@@ -42,73 +32,94 @@ _KNOWN = 200_000
 
 
 class Gatherer:
-    """Takes lines, collects the hashes of their values; what was collected before (ids above all) mostly not again."""
+    """Takes blocks of lines, collects the hashes of their values; what was collected before (ids above all) mostly not again."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._into = Collected(key)
+    def __init__(self, hasher: Hasher) -> None:
+        self._hash = hasher
+        self._walker = Walker(hasher)
+        self._people = People(hasher, self._walker)
+        self._into = Collected(hasher)
         self._known: dict[Kind | str, set[str]] = {kind: set() for kind in (*kinds.KINDS, _TARGET)}
         self._ids: dict[Kind, list[str]] = defaultdict(list)
-        self._borne: dict[Kind, list[str]] = defaultdict(list)
+        self._values: dict[Kind, list[str]] = defaultdict(list)
+        self._locals: list[str] = []
+        """Of each e-mail address, what is before the @."""
 
     def collected(self) -> Collected:
         """What came since the last call."""
         for kind, texts in self._ids.items():
             self._into.add_ids(kind, texts)
-        for kind, texts in self._borne.items():
-            self._into.add_all(kind, texts)
-        self._ids.clear()
-        self._borne.clear()
-        done, self._into = self._into, Collected(self._key)
+        for kind, texts in self._values.items():
+            self._into.add(kind, texts, self._locals if kind is kinds.E_MAIL else None)
+        for each in (self._ids, self._values, self._locals):
+            each.clear()
+        done, self._into = self._into, Collected(self._hash)
+        done.sizes.mark(self._walker.lengths, self._walker.sizes)
         return done
 
-    def take(self, lines: Iterable[bytes]) -> None:
-        """Resources or Bundles. ValueError: no JSON."""
-        found.clear()
-        ids: list[str] = []
-        targets: list[str] = []
-        for line in lines:
-            self._take(line, ids, targets, contained=False)
-        self._ids[kinds.ID] += self._all_new(kinds.ID, ids)
-        self._ids[kinds.IDENTIFIER] += self._all_new(kinds.IDENTIFIER, found.identifiers)
-        targets += [one.reference for one in found.references]
-        self._targets(self._all_new(_TARGET, targets))
-        names = self._known[kinds.FULL_NAME]
-        for one in found.references:
-            if one.display and one.display not in names:
-                self._shown(one.display, one.type, one.reference)
-        for author in found.authors:
-            self._displayed(author)
-        for value in self._all_new(kinds.PHONE, found.points):
-            self._contact_point(value)
-        found.clear()
+    def take(self, block: bytes) -> Iterator[tuple[Numbers, Numbers, Integers]]:
+        """Whole lines, each a resource or Bundle; their links, and where they begin, as `links_and_lines`. ValueError: no JSON."""
+        for taken in self._walker.take(block):
+            found = self._into.found
+            found[kinds.ID].append(taken.ids)
+            found[kinds.IDENTIFIER].append(taken.identifiers)
+            found[kinds.ANCHORS].append(taken.anchors)
+            rows = self._people.take(block, taken.events)
+            borne, links = self._told(taken.events[taken.events[:, 0] > 0].tolist(), block)
+            every = np.concatenate([*rows, *self._rows(borne)])
+            for kind in NUMBERS:
+                of_it = of_kind(every, kind)
+                found[kind].append(of_it[:, 1])
+                if kind.everywhere:
+                    found[kinds.ANCHORS].append(of_it[:, 2])
+            yield taken.links, links, taken.lines
 
-    def _take(self, resource: bytes, ids: list[str], targets: list[str], *, contained: bool) -> None:
-        taken = decoded(resource)
-        if taken is None:
-            if resource.strip():
-                self._apart(orjson.loads(resource), b'xtension"' in resource, contained=contained)
-            return
-        type_, one = taken
-        if not contained or kinds.is_strong(one.id):
-            ids.append(one.id)
-        if one.birthDate and type_ in PERSONS:
-            self._born(one.birthDate)
-        if found.names or found.addresses:
-            borne: Borne = set()
-            for name in found.names:
-                borne |= _name(name.family, name.given, name.text, type_ == _STAFF)
-            for address in found.addresses:
-                borne.update(_places(address.line, address.city, address.postalCode, address.text))
-            found.names.clear()
-            found.addresses.clear()
-            self._bears(borne)
-        for inner in one.contained:
-            self._take(bytes(inner), ids, targets, contained=True)
-        if type(one) is Bundle:
-            for entry in one.entry:
-                targets += (entry.fullUrl, entry.request.url if entry.request else "")
-                self._take(bytes(entry.resource), ids, targets, contained=False)
+    def _told(self, events: Iterable[list[int]], block: bytes) -> tuple[dict[int, Borne], Numbers]:
+        """What the walk has told and nobody has done with: what resources bear, and links that the walk did not understand."""
+        borne: dict[int, Borne] = defaultdict(set)
+        links: list[int] = []
+        for code, start, end, resource, type_ in events:
+            data = block[start:end]
+            if code == Code.HUMAN_NAME:
+                borne[resource] |= _names_of(orjson.loads(data), type_ == type_numbers()[STAFF])
+            elif code == Code.ADDRESS:
+                borne[resource].update(_places_of(orjson.loads(data)))
+            elif code == Code.EXTENSION:
+                self._node(orjson.loads(data), "Extension", False, borne[resource])
+            elif code == Code.REFERENCE:
+                self._node(orjson.loads(data), "Reference", False, set())
+            elif code == Code.LINE:
+                self._apart(orjson.loads(data), b'xtension"' in data, contained=False)
+            else:
+                self._string(code, orjson.loads(b'"%b"' % data))
+            if code < OWN_CODES:
+                links += other_links(code, data, self._hash)
+        return borne, np.array(links, np.uint64)
+
+    def _rows(self, borne: dict[int, Borne]) -> Iterator[Numbers]:
+        """The same as `People.take` gives."""
+        values = [(resource, kind, text) for resource, found in borne.items() for kind, text in found]
+        if values:
+            resources, found_kinds, texts = zip(*values, strict=True)
+            hashes = self._hash.each_in_words(
+                [text.encode() for text in texts], self._walker.lengths, self._walker.sizes
+            )
+            numbers = np.array([NUMBERS[kind] for kind in found_kinds], np.uint64)
+            yield np.column_stack((numbers, *hashes, np.array(resources, np.uint64)))
+
+    def _string(self, code: int, text: str) -> None:
+        match code:
+            case Code.BIRTH_DATE:
+                self._born(text)
+            case Code.CONTACT_POINT:
+                if self._new(kinds.PHONE, text):
+                    self._contact_point(text)
+            case Code.AUTHOR:
+                self._displayed(text)
+            case Code.OTHER_ID | Code.OTHER_IDENTIFIER:
+                self._id(text, kinds.ID if code == Code.OTHER_ID else kinds.IDENTIFIER)
+            case Code.OTHER_TARGET | Code.OTHER_REFERENCE:
+                self._target(text)
 
     def _apart(self, resource: Any, full: bool, *, contained: bool) -> None:
         """Walk through a resource. full: extensions too."""
@@ -124,7 +135,7 @@ class Gatherer:
         todo: list[tuple[Json, str]] = [(resource, type_)]
         while todo:
             node, key = todo.pop()
-            self._node(node, key, type_ == _STAFF, borne)
+            self._node(node, key, type_ == STAFF, borne)
             if not (members := paths(key, full)):
                 continue
             for name, value in node.items():
@@ -159,30 +170,28 @@ class Gatherer:
             case "Annotation":
                 self._displayed(_text(node.get("authorString")))
             case "HumanName":
-                borne |= _name(
-                    _text(node.get("family")), _texts(node.get("given")), _text(node.get("text")), staff
-                )
+                borne |= _names_of(node, staff)
             case "Address":
-                city, code, text = (_text(node.get(name)) for name in ("city", "postalCode", "text"))
-                borne.update(_places(_texts(node.get("line")), city, code, text))
+                borne.update(_places_of(node))
             case "Extension" if _text(node.get("url")) in _NAMES:
                 borne |= _name(_text(node.get("valueString")), (), "", False)
 
     def _bears(self, borne: Borne) -> None:
         for kind, text in borne:
-            self._borne[kind].append(text)
+            self._values[kind].append(text)
 
     def _born(self, day: str) -> None:
         for one in days(day):
-            self._borne[kinds.BIRTH_DATE].append(one)
+            self._values[kinds.BIRTH_DATE].append(one)
 
     def _contact_point(self, value: str) -> None:
         parts = words(fold(value))
         if "@" in value:
-            self._add(kinds.E_MAIL, parts, words(fold(value.partition("@")[0])))
+            if self._add(kinds.E_MAIL, parts):
+                self._locals.append(" ".join(words(fold(value.partition("@")[0])) or parts))
             return
         self._add(kinds.PHONE, parts)
-        if len(parts) > 1 and parts[0] in ("49", "0049"):  # as it is written inside the country
+        if len(parts) > 1 and parts[0] in kinds.COUNTRY:  # as it is written inside the country
             self._add(kinds.PHONE, ["0" + parts[1].removeprefix("0"), *parts[2:]])
 
     def _shown(self, display: str, type_: str, target: str) -> None:
@@ -195,15 +204,6 @@ class Gatherer:
             parts = _untitled(words(fold(name)))
             if len(parts) > 1:  # a single one may be a function, such as "Hausarzt"
                 self._add(kinds.FULL_NAME, parts)
-
-    def _targets(self, new: set[str]) -> None:
-        """What references point at; nearly all are a type and an id."""
-        joined = "\n".join(new)
-        if _PLAIN.fullmatch(joined):
-            self._ids[kinds.ID] += self._all_new(kinds.ID, _TAILS.findall(joined))
-            return
-        for target in new:
-            self._pointed(target)
 
     def _target(self, target: str) -> None:
         if self._new(_TARGET, target):
@@ -232,17 +232,19 @@ class Gatherer:
         known.add(text)
         return True
 
-    def _all_new(self, kind: Kind | str, texts: list[str]) -> set[str]:
-        known = self._known[kind]
-        new = set(texts) - known
-        if len(known) >= _KNOWN:
-            known.clear()
-        known |= new
-        return new
-
-    def _add(self, kind: Kind, parts: list[str], rare: list[str] | None = None) -> None:
+    def _add(self, kind: Kind, parts: list[str]) -> bool:
         if parts:
-            self._into.add(kind, parts, rare)
+            self._values[kind].append(" ".join(parts))
+        return bool(parts)
+
+
+def _names_of(node: Json, staff: bool) -> Borne:
+    return _name(_text(node.get("family")), _texts(node.get("given")), _text(node.get("text")), staff)
+
+
+def _places_of(node: Json) -> Iterable[tuple[Kind, str]]:
+    city, code, text = (_text(node.get(name)) for name in ("city", "postalCode", "text"))
+    return _places(_texts(node.get("line")), city, code, text)
 
 
 def _name(family: str, given: Iterable[str | None], text: str, staff: bool) -> Borne:
@@ -273,7 +275,7 @@ def _places(lines: Iterable[str | None], city: str, code: str, text: str) -> Ite
         if number:
             yield kinds.ADDRESS, " ".join(parts)
         street = parts[:number] if number else parts
-        if sum(map(len, street)) >= 5 and street != ("postfach",):
+        if sum(map(len, street)) >= 5 and street != (kinds.PO_BOX,):
             yield kinds.STREET, " ".join(street)
     if city and code and (place := _words(city)) and (area := _words(code)):
         yield kinds.ADDRESS, " ".join(area + place)

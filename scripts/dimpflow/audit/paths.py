@@ -1,4 +1,4 @@
-"""Which members of FHIR's types can lead to a value that identifies."""
+"""Which members of FHIR's types can lead to a value that identifies, or to a reference."""
 
 from functools import cache
 
@@ -7,7 +7,9 @@ from dimpflow.fhir.table import PRIMITIVE, elements
 PERSONS = frozenset(("Patient", "RelatedPerson", "Person", "Practitioner"))
 WRITTEN_OUT = frozenset(("HumanName", "ContactPoint", "Address"))
 """Types with values that can be written in several ways."""
-_HELD = WRITTEN_OUT | {"Identifier", "Reference", "Bundle.entry", "Annotation"}
+CITING = frozenset(("DetectedIssue", "Expression", "Immunization.education"))
+"""Types with a member `reference` that is an address."""
+_HELD = WRITTEN_OUT | CITING | {"Identifier", "Reference", "Bundle.entry", "Annotation"}
 
 
 @cache

@@ -5,6 +5,7 @@ Each has a path, which is the same before and after de-identification, and a val
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -45,6 +46,15 @@ def meant(reference: str) -> str:
         return reference
     found = _RELATIVE.search(reference)
     return found[1] if found else reference
+
+
+def links_in(line: bytes, hash_: Callable[[bytes], int]) -> list[int]:
+    """The links of a resource, as the compiled walk gives them (see `native.walk`), by taking it apart."""
+    return [
+        hash_(value.encode()) & ~3 | (0 if not node else 3 if value.startswith("Patient/") else 1)
+        for _, value, node in mentions_in(line)
+        if not value.startswith("#")
+    ]
 
 
 def mentions_in(line: bytes) -> list[Mention]:

@@ -1,0 +1,293 @@
+"""Finds the strings of JSON, and the numbers, in which something may be that is in a filter of hashes: a word, a date, an id at the end.
+
+A filter says yes for all that is in it and for little else, so what is found here must be looked at again.
+"""
+
+import numpy as np
+from numba import types
+
+from dimpflow.native.compiled import compiled, inlined
+from dimpflow.native.filters import OTHERS, in_filter, word_hash
+from dimpflow.native.folding import NO_TEXT, UNKNOWN, folded_at, in_words
+from dimpflow.native.ids import LONGEST_WORD
+from dimpflow.native.json import string_end
+from dimpflow.native.siphash import sip
+from dimpflow.native.types import (
+    BYTES,
+    NUMBERS,
+    WRITABLE_BYTES,
+    WRITABLE_INTEGERS,
+    Bytes,
+    Integers,
+    Numbers,
+)
+
+VALUE, NAME, NUMBER = 0, 1, 2
+"""What a find is: a string, the name of a member, a number."""
+COLUMNS = 4
+"""Of a find: where it begins and ends, what it is, its hash."""
+WORD_ROOM = LONGEST_WORD + 8
+_A_NUMBER = 8  # digits
+_QUOTE, _BACKSLASH = 0x22, 0x5C
+_NAMES = np.uint64(0x9E3779B97F4A7C15)
+"""Makes the hash of a name another one than that of the same string as a value."""
+
+
+@inlined
+def digits(data: Bytes, at: int, count: int) -> bool:
+    """Whether there are so many digits."""
+    if at + count > len(data):
+        return False
+    for place in range(at, at + count):
+        if data[place] < 0x30 or data[place] > 0x39:
+            return False
+    return True
+
+
+@inlined
+def is_known(word: Bytes, size: int, sizes: Bytes, letters: Numbers, others: Numbers, key: Numbers) -> bool:
+    """Whether a word, of which LONGEST_WORD bytes count, may be in its filter."""
+    size = min(size, LONGEST_WORD)
+    if sizes[size] == 0:
+        return False
+    number = word_hash(key, word, 0, size)
+    return in_filter(others if number & np.uint64(OTHERS) else letters, number)
+
+
+@inlined
+def is_number(digits: Bytes, size: int, others: Numbers, key: Numbers) -> bool:
+    """Whether what is looked up as no word, a day or an id, may be in the filter of others."""
+    return in_filter(others, sip(key, digits, 0, size) | np.uint64(OTHERS))
+
+
+@inlined
+def put(folded: np.uint64, word: Bytes, size: int) -> int:
+    """Add what a character folds to (see `folding`) to a word, of which LONGEST_WORD bytes count; how many bytes."""
+    count = int(folded & np.uint64(0xFF))
+    for place in range(count):
+        if size + place < LONGEST_WORD:
+            word[size + place] = np.uint8((folded >> np.uint64(8 * (place + 1))) & np.uint64(0xFF))
+    return count
+
+
+@inlined
+def iso_day(data: Bytes, start: int, at: int, out: Bytes) -> int:
+    """The bytes `yyyymmdd` of a date as `1958-05-17` whose year is data[start:at]; 8, or 0 if there is none."""
+    if not (
+        at - start == 4 and digits(data, start, 4) and digits(data, at + 1, 2) and digits(data, at + 4, 2)
+    ):
+        return 0
+    if data[at + 3] != 0x2D or digits(data, at + 6, 1):
+        return 0
+    for place in range(4):
+        out[place] = data[start + place]
+    for place in range(2):
+        out[4 + place] = data[at + 1 + place]
+        out[6 + place] = data[at + 4 + place]
+    return 8
+
+
+@inlined
+def german_day(data: Bytes, start: int, at: int, out: Bytes) -> int:
+    """The same of a date as `17.05.1958` or `7. 5. 1958`, whose day is data[start:at]."""
+    if at - start > 2 or not digits(data, start, at - start):
+        return 0
+    month = at + 1
+    if month < len(data) and data[month] == 0x20:
+        month += 1
+    size = 2 if digits(data, month, 2) else 1
+    if not digits(data, month, size) or month + size >= len(data) or data[month + size] != 0x2E:
+        return 0
+    year = month + size + 1
+    if year < len(data) and data[year] == 0x20:
+        year += 1
+    if not digits(data, year, 4) or digits(data, year + 4, 1):
+        return 0
+    for place in range(4):
+        out[place] = data[year + place]
+    out[4] = data[month] if size == 2 else 0x30
+    out[5] = data[month + size - 1]
+    out[6] = data[start] if at - start == 2 else 0x30
+    out[7] = data[at - 1]
+    return 8
+
+
+@inlined
+def is_moment(data: Bytes, start: int) -> bool:
+    """Whether a string that begins with a date goes on as a time of it and holds nothing else (FHIR R4 section 2.24.0.1)."""
+    if not (digits(data, start + 11, 2) and data[start + 10] == 0x54 and digits(data, start + 14, 2)):
+        return False
+    if data[start + 13] != 0x3A:
+        return False
+    at = start + 16
+    while at < len(data) and data[at] != _QUOTE:
+        byte = data[at]
+        if not (0x30 <= byte <= 0x3A or byte == 0x2E or byte == 0x2B or byte == 0x2D or byte == 0x5A):
+            return False
+        at += 1
+    return True
+
+
+@inlined
+def short_id(
+    data: Bytes,
+    start: int,
+    end: int,
+    key: Numbers,
+    others: Numbers,
+    table: Numbers,
+    longest: int,
+    out: Bytes,
+) -> bool:
+    """Whether a string may be, or end with, a short id of so many bytes at most."""
+    between = 0x2F
+    if (
+        end - start > 4
+        and data[start] == 0x75
+        and data[start + 1] == 0x72
+        and data[start + 2] == 0x6E
+        and data[start + 3] == 0x3A
+    ):
+        between = 0x3A  # urn:
+    first = end
+    while first > start and data[first - 1] != between:
+        first -= 1
+        if end - first > longest:
+            return False
+    size = in_words(table, data, first, end, out, 0)
+    return size == NO_TEXT or is_number(out, size, others, key)
+
+
+@compiled(
+    types.UniTuple(types.int64, 2)(
+        BYTES,
+        types.int64,
+        NUMBERS,
+        BYTES,
+        NUMBERS,
+        NUMBERS,
+        NUMBERS,
+        BYTES,
+        types.int64,
+        types.boolean,
+        NUMBERS,
+        WRITABLE_BYTES,
+        WRITABLE_INTEGERS,
+    ),
+    allocates=False,
+)
+def find(
+    data: Bytes,
+    at: int,
+    key: Numbers,
+    letters_of: Bytes,
+    folds: Numbers,
+    letters: Numbers,
+    others: Numbers,
+    sizes: Bytes,
+    longest_short: int,
+    moments: bool,
+    seen: Numbers,
+    word: Bytes,
+    out: Integers,
+) -> tuple[int, int]:
+    """Put what may hold something into `out`, in rows of COLUMNS; how many, and where to go on, the end of the data if all was looked at.
+
+    data: JSON, from `at` on, which is outside strings; letters_of, folds: see `folding`; letters, others: filters of words, see `filters`; among the others are dates (`yyyymmdd`) and short ids;
+    sizes: by their number of bytes, whether such words are in it; longest_short: bytes of the longest short id, 0 for none; moments:
+    whether times on a date count as dates; seen: hashes of strings that need not be told, each at the place of its lowest bits;
+    word: room for a word, of WORD_ROOM bytes.
+    """
+    n, rows, count = len(data), len(out) // COLUMNS, 0
+    mask = np.uint64(len(seen) - 1)
+    named = True
+    while at < n:
+        byte = data[at]
+        if byte != _QUOTE:
+            start = at
+            while at < n and 0x30 <= data[at] <= 0x39:
+                at += 1
+            if at == start:
+                at += 1
+            elif at - start >= _A_NUMBER and in_filter(others, word_hash(key, data, start, at)):
+                if count == rows:
+                    return count, start
+                out[count * COLUMNS] = start
+                out[count * COLUMNS + 1] = at
+                out[count * COLUMNS + 2] = NUMBER
+                out[count * COLUMNS + 3] = 0
+                count += 1
+            continue
+        if count == rows:
+            return count, at
+        start = at + 1
+        at = start
+        size, first, hit = 0, start, False
+        while at < n:
+            if size == 0:
+                first = at
+            full = min(n, at + LONGEST_WORD - size)
+            while at < full and letters_of[data[at]] != 0:
+                word[size] = letters_of[data[at]]
+                size += 1
+                at += 1
+            if at >= n:
+                break
+            byte = data[at]
+            if byte == _QUOTE:
+                break
+            folded, behind = folded_at(folds, data, at, n)
+            if byte == _BACKSLASH:
+                hit = at + 1 < n and data[at + 1] == 0x75
+                folded, behind = np.uint64(0), at + 2
+            elif folded == np.uint64(UNKNOWN):
+                hit = True
+            elif folded != np.uint64(0):
+                size += put(folded, word, size)
+                at = behind
+                continue
+            if size > 0 and not hit:
+                hit = is_known(word, size, sizes, letters, others, key)
+                day = 0
+                if byte == 0x2D and size == 4:
+                    day = iso_day(data, first, at, word)
+                    if day and not moments and first == start and is_moment(data, start):
+                        day = 0
+                elif byte == 0x2E and size <= 2:
+                    day = german_day(data, first, at, word)
+                hit = hit or (day > 0 and is_number(word, day, others, key))
+            if hit:
+                at = string_end(data, at)
+                break
+            size = 0
+            at = behind
+        if size > 0 and not hit:
+            hit = is_known(word, size, sizes, letters, others, key)
+        end = min(at, n)
+        at = end + 1
+        place = at
+        while place < n and (
+            data[place] == 0x20 or data[place] == 0x0A or data[place] == 0x0D or data[place] == 0x09
+        ):
+            place += 1
+        name = place < n and data[place] == 0x3A
+        if name:
+            size = end - start
+            named = (
+                size == 2 or size == 3 or size == 5 or size == 7 or size == 9
+            )  # id, url, value, fullUrl, reference
+        elif longest_short > 0 and named and not hit:
+            hit = short_id(data, start, end, key, others, folds, longest_short, word)
+        if not hit:
+            continue
+        number = sip(key, data, start, end)
+        if name:
+            number ^= _NAMES
+        if seen[np.int64(number & mask)] == number:
+            continue
+        out[count * COLUMNS] = start
+        out[count * COLUMNS + 1] = end
+        out[count * COLUMNS + 2] = NAME if name else VALUE
+        out[count * COLUMNS + 3] = np.int64(number)
+        count += 1
+    return count, n
