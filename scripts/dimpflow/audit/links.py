@@ -14,7 +14,7 @@ import numpy as np
 from dimpflow.atomic import write_errors
 from dimpflow.audit.distinct import counted, distinct
 from dimpflow.audit.walking import NODE, NODE_OF_PATIENT, REFERENCE_MASK
-from dimpflow.native.types import Numbers
+from dimpflow.native.types import Integers, Numbers
 from dimpflow.ndjson import read_errors
 
 PARTS = 16
@@ -69,23 +69,25 @@ class LinkStore:
             counts = counts - (last - first)
             numbers, counts = numbers[counts > 0], counts[counts > 0]
             is_node = (numbers & _NODE) != 0
-            nodes, referred, times = (
-                distinct(np.sort(numbers[is_node] & _VALUE)),
-                numbers[~is_node],
-                counts[~is_node],
-            )
+            referred, times = numbers[~is_node], counts[~is_node]
+            nodes = distinct(np.sort(numbers[is_node] & _VALUE))
+            patients = numbers[(numbers & _KIND) == _KIND] & _VALUE
             things += len(nodes)
             references += int(times.sum())
             meant += len(referred)
-            resolved += int(times[np.isin(referred, nodes)].sum())
-            patients = numbers[(numbers & _KIND) == _KIND] & _VALUE
-            place = referred.searchsorted(patients)
-            found = np.zeros(len(patients), np.int64)
-            known = place < len(referred)
-            known[known] = referred[place[known]] == patients[known]
-            found[known] = times[place[known]]
-            per_patient.update(found.tolist())
+            resolved += int(_times(nodes, referred, times).sum())
+            per_patient.update(_times(patients, referred, times).tolist())
         return Links(things, references, meant, resolved, per_patient)
+
+
+def _times(wanted: Numbers, numbers: Numbers, times: Integers) -> Integers:
+    """How often each of the wanted numbers is there. numbers: sorted."""
+    found = np.zeros(len(wanted), np.int64)
+    place = numbers.searchsorted(wanted)
+    there = np.flatnonzero(place < len(numbers))
+    there = there[numbers[place[there]] == wanted[there]]
+    found[there] = times[place[there]]
+    return found
 
 
 def _joined(pieces: Iterable[Numbers]) -> Numbers:

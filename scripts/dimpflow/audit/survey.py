@@ -36,10 +36,27 @@ class Span:
     start: int
     end: int
 
-    def read(self) -> bytes:
+
+class Reader:
+    """Reads spans, of files that it keeps open; a context manager."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open.values():
+            os.close(file)
+
+    def __call__(self, span: Span) -> bytes:
         """InputError."""
-        with read_errors(self.path), open(self.path, "rb") as file:
-            return os.pread(file.fileno(), self.end - self.start, self.start)
+        with read_errors(span.path):
+            file = self._open.get(span.path)
+            if file is None:
+                file = self._open[span.path] = os.open(span.path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.pread(file, span.end - span.start, span.start)
 
 
 class LineIndex:

@@ -1,7 +1,7 @@
 """Bloom filters of words: they say quickly of most words that they are not among those that were put in.
 
-There are two, of words of letters alone and of others. The former are few among what identifies, so their filter is small and stays
-in the processor's caches, and nearly all words of a text are looked for there.
+There are two, of words that begin and end with letters and of others. The former are few among what identifies, so their filter is
+small and stays in the processor's caches, and nearly all words of a text are looked for there.
 """
 
 import numpy as np
@@ -12,17 +12,16 @@ from dimpflow.native.siphash import sip
 from dimpflow.native.types import NUMBERS, WRITABLE_NUMBERS, Bytes, Numbers
 
 OTHERS = 1
-"""The lowest bit of the hash of a word that is not letters alone."""
+"""The lowest bit of the hash of a word that begins or ends with no letter."""
 _ONE = np.uint64(1)
 
 
 @inlined
 def word_hash(key: Numbers, data: Bytes, start: int, end: int) -> np.uint64:
-    """The hash of a word, which says in its lowest bit whether it has something but letters of ASCII in lower case."""
-    others = np.uint64(0)
-    for at in range(start, end):
-        if data[at] < 0x61 or data[at] > 0x7A:
-            others = _ONE
+    """The hash of a word, which says in its lowest bit whether it begins or ends with something but a letter of ASCII in
+    lower case."""
+    last = data[end - 1] if end > start else np.uint8(0)
+    others = _ONE if last < 0x61 or last > 0x7A or data[start] < 0x61 or data[start] > 0x7A else np.uint64(0)
     return (sip(key, data, start, end) & ~_ONE) | others
 
 

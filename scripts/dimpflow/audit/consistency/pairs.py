@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dimpflow.audit.survey import LineIndex, Side, Span, Survey
+from dimpflow.audit.survey import LineIndex, Reader, Side, Span, Survey
 from dimpflow.errors import InputError
 from dimpflow.native.types import Integers
 from dimpflow.ndjson import open_input
@@ -29,9 +29,9 @@ class Pair:
     before: Span
     after: Span | bytes
 
-    def lines(self) -> tuple[bytes, bytes]:
-        """Both, read. InputError."""
-        return self.before.read(), self.after if isinstance(self.after, bytes) else self.after.read()
+    def lines(self, read: Reader) -> tuple[bytes, bytes]:
+        """Both. InputError."""
+        return read(self.before), self.after if isinstance(self.after, bytes) else read(self.after)
 
 
 def every(
@@ -58,9 +58,9 @@ def every(
 
 def refused(imported: Sequence[Imported], survey: Survey) -> Iterator[bytes]:
     """The lines without one in the result. InputError."""
-    for source in imported:
-        for span in survey.before.index(source.path).spans(sorted(source.refused)):
-            yield span.read()
+    with Reader() as read:
+        for source in imported:
+            yield from map(read, survey.before.index(source.path).spans(sorted(source.refused)))
 
 
 def _kept(source: Imported, side: Side) -> Integers:

@@ -16,7 +16,7 @@ from dimpflow.audit.consistency.structure import Groups
 from dimpflow.audit.links import Links
 from dimpflow.audit.processes import in_processes
 from dimpflow.audit.references import mentions_of
-from dimpflow.audit.survey import Survey
+from dimpflow.audit.survey import Reader, Survey
 from dimpflow.audit.walking import Walker, links_and_lines
 from dimpflow.sources import Compression
 
@@ -144,15 +144,16 @@ class _Work:
 
     def __call__(self, pairs: Sequence[Pair]) -> _Done:
         done = _Done()
-        for pair in pairs:
-            before, after = pair.lines()
-            one, two, gone = mentions_of(before, after)
-            done.before.add(pair.number, one)
-            done.after.add(pair.number, two)
-            done.gone.update(gone)
-            done.unlike += _type_of(before) != _type_of(after)
-            if pair.number % self.profiled == 0:
-                done.profile.add(before, after)
+        with Reader() as read:
+            for pair in pairs:
+                before, after = pair.lines(read)
+                one, two, gone = mentions_of(before, after)
+                done.before.add(pair.number, one)
+                done.after.add(pair.number, two)
+                done.gone.update(gone)
+                done.unlike += _type_of(before) != _type_of(after)
+                if pair.number % self.profiled == 0:
+                    done.profile.add(before, after)
         return done
 
 

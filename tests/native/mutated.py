@@ -1,0 +1,78 @@
+"""Walks through lines with bytes lost, doubled or changed, and says what was found: `python mutated.py FOLDER SEED`.
+
+Run without compilation (NUMBA_DISABLE_JIT=1), a place outside of the data is an IndexError; compiled, nobody would notice.
+"""
+
+import hashlib
+import random
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+
+from dimpflow.audit.leaks.kinds import ANCHORS, KINDS  # noqa: E402
+from dimpflow.audit.leaks.values import Gatherer  # noqa: E402
+from dimpflow.audit.walking import folds, hasher_of  # noqa: E402
+from dimpflow.native.folding import letters_of  # noqa: E402
+from dimpflow.native.hashing import bytes_of  # noqa: E402
+from dimpflow.native.ids import LONGEST_WORD  # noqa: E402
+from dimpflow.native.strings import COLUMNS, WORD_ROOM, find  # noqa: E402
+
+
+def mutated(line: bytes, drawn: random.Random) -> bytes:
+    """The same with something wrong in it."""
+    at = drawn.randrange(len(line))
+    match drawn.randrange(6):
+        case 0:
+            return line[:at]
+        case 1:
+            return line[:at] + line[at + 1 :]
+        case 2:
+            return line[:at] + drawn.choice(b'"\\{}[]:, \xc3\xe2\xf0u\n').to_bytes() + line[at + 1 :]
+        case 3:
+            return line[:at] + line[max(at - 9, 0) :]
+        case 4:
+            return line.replace(b'":', b'" :').replace(b",", b" , ")
+        case _:
+            return line
+
+
+def main(folder: Path, seed: int) -> None:
+    """Print a digest of all that the loops tell."""
+    warnings.simplefilter("ignore")  # numbers of 64 bits may overflow
+    drawn = random.Random(seed)
+    lines = [line for path in sorted(folder.glob("*.ndjson")) for line in path.read_bytes().splitlines()]
+    lines = [mutated(line, drawn) for line in drawn.sample(lines, 60)]
+    hasher = hasher_of(b"key")
+    digest = hashlib.sha256()
+    gatherer = Gatherer(hasher)
+    for line in lines:
+        try:
+            for taken in gatherer.take(line):
+                for array in taken:
+                    digest.update(array.tobytes())
+        except orjson.JSONDecodeError:
+            digest.update(b"no JSON")
+    collected = gatherer.collected()
+    for kind in (*KINDS, ANCHORS):
+        digest.update(collected.numbers(kind).tobytes())
+    full = np.full(8, (1 << 64) - 1, np.uint64)
+    out, word = np.empty(50 * COLUMNS, np.int64), np.empty(WORD_ROOM, np.uint8)
+    for line in lines:
+        at = 0
+        while at < len(line):
+            count, at = find(
+                bytes_of(line), at, hasher.key, letters_of(folds()), folds(), full, full, np.ones(LONGEST_WORD + 1, np.uint8), 9,
+                bool(drawn.getrandbits(1)), np.zeros(16, np.uint64), word, out,
+            )  # fmt: skip
+            digest.update(out[: count * COLUMNS].tobytes())
+    print(digest.hexdigest())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
