@@ -21,7 +21,7 @@ from dimpflow.audit.walking import folds, hasher_of  # noqa: E402
 from dimpflow.native.folding import letters_of  # noqa: E402
 from dimpflow.native.hashing import bytes_of  # noqa: E402
 from dimpflow.native.ids import LONGEST_WORD  # noqa: E402
-from dimpflow.native.strings import COLUMNS, WORD_ROOM, find  # noqa: E402
+from dimpflow.native.strings import COLUMNS, TALLY, WORD_ROOM, find  # noqa: E402
 
 
 def mutated(line: bytes, drawn: random.Random) -> bytes:
@@ -62,15 +62,19 @@ def main(folder: Path, seed: int) -> None:
     for kind in (*KINDS, ANCHORS):
         digest.update(collected.numbers(kind).tobytes())
     full = np.full(8, (1 << 64) - 1, np.uint64)
-    out, word = np.empty(50 * COLUMNS, np.int64), np.empty(WORD_ROOM, np.uint8)
+    out, word, tally = (
+        np.empty(50 * COLUMNS, np.int64),
+        np.empty(WORD_ROOM, np.uint8),
+        np.zeros(TALLY, np.int64),
+    )
     for line in lines:
         at = 0
         while at < len(line):
             count, at = find(
                 bytes_of(line), at, hasher.key, letters_of(folds()), folds(), full, full, np.ones(LONGEST_WORD + 1, np.uint8), 9,
-                bool(drawn.getrandbits(1)), np.zeros(16, np.uint64), word, out,
+                np.zeros(16, np.uint64), word, tally, out,
             )  # fmt: skip
-            digest.update(out[: count * COLUMNS].tobytes())
+            digest.update(out[: count * COLUMNS].tobytes() + tally.tobytes())
     print(digest.hexdigest())
 
 

@@ -16,7 +16,7 @@ from dimpflow.native.filters import put_into_filter
 from dimpflow.native.folding import UNKNOWN, letters_of
 from dimpflow.native.hashing import Hasher, bytes_of
 from dimpflow.native.ids import LONGEST_WORD
-from dimpflow.native.strings import COLUMNS, NAME, NUMBER, VALUE, WORD_ROOM, find
+from dimpflow.native.strings import COLUMNS, NAME, NUMBER, TALLY, VALUE, WORD_ROOM, find
 from dimpflow.native.types import Numbers
 
 ROOT = Path(__file__).parents[2]
@@ -68,8 +68,8 @@ def found(data: bytes, wanted: list[str], longest_short: int = 0) -> list[tuple[
     out, at, rows = np.empty(7 * COLUMNS, np.int64), 0, []
     while at < len(data):
         count, at = find(
-            bytes_of(data), at, HASHER.key, letters_of(table), table, *bits, sizes, longest_short, False,
-            np.zeros(16, np.uint64), np.empty(WORD_ROOM, np.uint8), out,
+            bytes_of(data), at, HASHER.key, letters_of(table), table, *bits, sizes, longest_short,
+            np.zeros(16, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
         )  # fmt: skip
         rows += [
             (data[start:end].decode(), what)
@@ -130,6 +130,6 @@ def found_short(data: bytes, others: Numbers) -> list[str]:
     out = np.empty(20 * COLUMNS, np.int64)
     count, _ = find(
         bytes_of(data), 0, HASHER.key, letters_of(table), table, np.zeros(1, np.uint64), others,
-        np.zeros(LONGEST_WORD + 1, np.uint8), 4, False, np.zeros(16, np.uint64), np.empty(WORD_ROOM, np.uint8), out,
+        np.zeros(LONGEST_WORD + 1, np.uint8), 4, np.zeros(16, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
     )  # fmt: skip
     return [data[row[0] : row[1]].decode() for row in out[: count * COLUMNS].reshape(-1, COLUMNS).tolist()]

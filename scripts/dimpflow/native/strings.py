@@ -26,6 +26,10 @@ VALUE, NAME, NUMBER = 0, 1, 2
 """What a find is: a string, the name of a member, a number."""
 COLUMNS = 4
 """Of a find: where it begins and ends, what it is, its hash."""
+LINES, BIRTHS, _NAMED = range(3)
+"""What is counted: line ends, full birth dates. And what stands at the last name."""
+TALLY = 3
+_AN_ID, _A_BIRTH, _A_MOMENT = 1, 2, 3
 WORD_ROOM = LONGEST_WORD + 8
 _A_NUMBER = 8  # digits
 _QUOTE, _BACKSLASH = 0x22, 0x5C
@@ -129,6 +133,18 @@ def is_moment(data: Bytes, start: int) -> bool:
 
 
 @inlined
+def what_stands_at(data: Bytes, start: int, end: int) -> int:
+    """What the value of a member may be, by its name: an id (id, url, value, fullUrl, reference), a birth date (birthDate), a time that
+    counts as a date, since it may be that of a birth (valueDateTime, in an extension)."""
+    size = end - start
+    if size == 9 and data[start] == 0x62 and data[start + 5] == 0x44:
+        return _A_BIRTH
+    if size == 13 and data[start] == 0x76 and data[start + 5] == 0x44:
+        return _A_MOMENT
+    return _AN_ID if size == 2 or size == 3 or size == 5 or size == 7 or size == 9 else 0
+
+
+@inlined
 def short_id(
     data: Bytes,
     start: int,
@@ -169,9 +185,9 @@ def short_id(
         NUMBERS,
         BYTES,
         types.int64,
-        types.boolean,
         NUMBERS,
         WRITABLE_BYTES,
+        WRITABLE_INTEGERS,
         WRITABLE_INTEGERS,
     ),
     allocates=False,
@@ -186,21 +202,20 @@ def find(
     others: Numbers,
     sizes: Bytes,
     longest_short: int,
-    moments: bool,
     seen: Numbers,
     word: Bytes,
+    tally: Integers,
     out: Integers,
 ) -> tuple[int, int]:
     """Put what may hold something into `out`, in rows of COLUMNS; how many, and where to go on, the end of the data if all was looked at.
 
     data: JSON, from `at` on, which is outside strings; letters_of, folds: see `folding`; letters, others: filters of words, see `filters`; among the others are dates (`yyyymmdd`) and short ids;
-    sizes: by their number of bytes, whether such words are in it; longest_short: bytes of the longest short id, 0 for none; moments:
-    whether times on a date count as dates; seen: hashes of strings that need not be told, each at the place of its lowest bits;
-    word: room for a word, of WORD_ROOM bytes.
+    sizes: by their number of bytes, whether such words are in it; longest_short: bytes of the longest short id, 0 for none; seen: hashes of strings that need not be told, each at the place of its lowest bits;
+    word: room for a word, of WORD_ROOM bytes; tally: TALLY numbers, to which what is counted
+    is added.
     """
     n, rows, count = len(data), len(out) // COLUMNS, 0
     mask = np.uint64(len(seen) - 1)
-    named = True
     while at < n:
         byte = data[at]
         if byte != _QUOTE:
@@ -208,6 +223,7 @@ def find(
             while at < n and 0x30 <= data[at] <= 0x39:
                 at += 1
             if at == start:
+                tally[LINES] += byte == 0x0A
                 at += 1
             elif at - start >= _A_NUMBER and in_filter(others, word_hash(key, data, start, at)):
                 if count == rows:
@@ -251,7 +267,7 @@ def find(
                 day = 0
                 if byte == 0x2D and size == 4:
                     day = iso_day(data, first, at, word)
-                    if day and not moments and first == start and is_moment(data, start):
+                    if day and tally[_NAMED] != _A_MOMENT and first == start and is_moment(data, start):
                         day = 0
                 elif byte == 0x2E and size <= 2:
                     day = german_day(data, first, at, word)
@@ -272,12 +288,11 @@ def find(
             place += 1
         name = place < n and data[place] == 0x3A
         if name:
-            size = end - start
-            named = (
-                size == 2 or size == 3 or size == 5 or size == 7 or size == 9
-            )  # id, url, value, fullUrl, reference
-        elif longest_short > 0 and named and not hit:
+            tally[_NAMED] = what_stands_at(data, start, end)
+        elif longest_short > 0 and tally[_NAMED] == _AN_ID and not hit:
             hit = short_id(data, start, end, key, others, folds, longest_short, word)
+        elif tally[_NAMED] == _A_BIRTH and end - start == 10:
+            tally[BIRTHS] += iso_day(data, start, start + 4, word) > 0
         if not hit:
             continue
         number = sip(key, data, start, end)

@@ -4,8 +4,6 @@ A compiled loop over their bytes tells which strings and numbers may hold a valu
 few of them are told that hold none, and only once. Lines are parsed only if they have a string in which a value was found.
 """
 
-import re
-
 import numpy as np
 import orjson
 
@@ -19,14 +17,13 @@ from dimpflow.fhir.table import RESOURCE_TYPES, member_names
 from dimpflow.native.folding import letters_of
 from dimpflow.native.hashing import bytes_of
 from dimpflow.native.ids import LONGEST_WORD
-from dimpflow.native.strings import COLUMNS, NAME, WORD_ROOM, find
+from dimpflow.native.strings import COLUMNS, NAME, TALLY, WORD_ROOM, find
 
 _REMEMBERED = 1 << 16
 """Strings without a value that are not looked at again; and with one, by their hash."""
 _TOLD = 1 << 14
 """Strings that are told at a time."""
 _MASK = (1 << 64) - 1
-_FULL_BIRTH = re.compile(rb'"birthDate" ?: ?"\d{4}-\d\d-\d\d"')
 _TYPES = frozenset(type_.lower() for type_ in RESOURCE_TYPES)
 
 
@@ -39,18 +36,20 @@ class Scanner:
         self._sizes = np.isin(np.arange(LONGEST_WORD + 1), list(matcher.sizes)).astype(np.uint8)
         self._clean = np.zeros(_REMEMBERED, np.uint64)
         self._letters_of = letters_of(folds())
+        self._tally = np.zeros(TALLY, np.int64)
         self._word = np.empty(WORD_ROOM, np.uint8)
         self._told = np.empty(_TOLD * COLUMNS, np.int64)
         self._suspects: set[int] = set()
 
     def take(self, block: bytes) -> Tally:
         """Count what is in a block of whole lines. InputError: a line is no JSON."""
+        self._tally[:] = 0
+        lines = self._suspicious(block)
+        ends, births, _ = self._tally.tolist()
         tally = Tally(
-            self.common_from, lines=block.count(b"\n") + (not block.endswith(b"\n")), bytes=len(block)
+            self.common_from, lines=ends + (not block.endswith(b"\n")), bytes=len(block), dates=births
         )
-        if b'"birthDate"' in block:
-            tally.dates = len(_FULL_BIRTH.findall(block))
-        for start, texts in self._suspicious(block).items():
+        for start, texts in lines.items():
             end = block.find(b"\n", start)
             self._line(block[start : end if end >= 0 else len(block)], texts, tally)
         return tally
@@ -58,7 +57,7 @@ class Scanner:
     def _suspicious(self, block: bytes) -> dict[int, set[str]]:
         """The lines of a block with values in them, by where they begin, and the strings that have these."""
         data, matcher, told = bytes_of(block), self._matcher, self._told
-        key, moments = matcher.hash.key, b"birthTime" in block
+        key = matcher.hash.key
         lines: dict[int, set[str]] = {}
         at, line, next_line = 0, 0, 0
         while at < len(data):
@@ -72,17 +71,15 @@ class Scanner:
                 matcher.others,
                 self._sizes,
                 matcher.longest_short,
-                moments,
                 self._clean,
                 self._word,
+                self._tally,
                 told,
             )
             for start, end, what, number in told[: count * COLUMNS].reshape(-1, COLUMNS).tolist():
                 text = _text(block[start:end])
                 if number not in self._suspects or number == 0:
-                    if (what == NAME and text.removeprefix("_") in member_names()) or not self._holds(
-                        text, moments
-                    ):
+                    if (what == NAME and text.removeprefix("_") in member_names()) or not self._holds(text):
                         self._clean[number & (_REMEMBERED - 1)] = number & _MASK
                         continue
                     if len(self._suspects) >= _REMEMBERED:
@@ -93,12 +90,14 @@ class Scanner:
                 lines.setdefault(line, set()).add(text)
         return lines
 
-    def _holds(self, text: str, moments: bool) -> bool:
-        """Whether a value is in a text. moments: whether times on a date, which are those of events, count as dates."""
+    def _holds(self, text: str) -> bool:
+        """Whether a value is in a text."""
         folded, matcher = fold(text), self._matcher
-        if matcher.values(folded) or (matcher.longest_short and matcher.short(folded)):
-            return True
-        return (moments or not (is_moment(folded) and "t" in folded)) and bool(matcher.births(folded))
+        return bool(
+            matcher.values(folded)
+            or (matcher.longest_short and matcher.short(folded))
+            or matcher.births(folded)
+        )
 
     def _line(self, line: bytes, suspects: set[str], tally: Tally) -> None:
         resource = _parsed(line)
