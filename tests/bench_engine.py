@@ -35,7 +35,7 @@ from dimpflow.fhirpath import moments
 from dimpflow.ndjson import BLOCK
 from dimpflow.ruleset.load import load_rule_set
 from dimpflow.ruleset.options import Options
-from dimpflow.scrub import automaton, spellings
+from dimpflow.scrub import search, spellings
 from dimpflow.scrub.gather import TermsGatherer
 from dimpflow.scrub.terms_store import TermsStore, write_terms
 from generate import Shape, generate
@@ -179,7 +179,7 @@ def terms_of(sets: list[DataSet], path: Path) -> TermsStore:
 def forget() -> None:
     """Empties all that was remembered about values, as if no line had come yet; compiled walks stay."""
     Cache.clear_all()
-    for module in (primitives, moments, run_state, automaton, spellings):
+    for module in (primitives, moments, run_state, search, spellings):
         for thing in vars(module).values():
             if hasattr(thing, "cache_clear"):
                 thing.cache_clear()

@@ -65,7 +65,7 @@ class TermsGatherer:
 
     def terms(self, patient: str) -> Automaton | None:
         """Those of a patient that was taken, for the engine where all input is in memory; None for one that was not."""
-        return Automaton(Terms.decode(self._all_of(patient))) if patient in self._found else None
+        return Automaton(self._all_of(patient)) if patient in self._found else None
 
     def _take(self, data: bytes, url: str, urls: dict[str, str]) -> None:
         type_ = peek(data)

@@ -7,11 +7,12 @@ from functools import lru_cache
 JOINERS = "\u0300-\u036f\u00ad\u200b-\u200d\u2060\ufeff"
 """Accents that stand alone (NFD), soft hyphens, and what else is not seen inside a word; for a character class."""
 
-_LATIN = "A-Za-zªµºÀ-ÖØ-öø-ɏ"
-_WORD = re.compile(f"([{_LATIN}]+|[0-9]+)")
-_ANY_WORD = re.compile(rf"((?:[^\W\d_]++|[{JOINERS}]++)++|\d+)")
-_unusual = re.compile("[\u00ad\u0250-\u1fff\u200b-\u200f\u2060-\u209f\u20a0-\U0010ffff]").search
+LATIN = "A-Za-zªµºÀ-ÖØ-öø-ɏ"
+UNUSUAL = "\u00ad\u0250-\u1fff\u200b-\u200f\u2060-\u209f\u20a0-\U0010ffff"
 """What only the second pattern tells right, which is slower: other scripts, accents that stand alone, what is not seen."""
+_WORD = re.compile(f"([{LATIN}]+|[0-9]+)")
+_ANY_WORD = re.compile(rf"((?:[^\W\d_]++|[{JOINERS}]++)++|\d+)")
+_unusual = re.compile(f"[{UNUSUAL}]").search
 
 
 def cut(text: str) -> list[str]:
@@ -123,16 +124,21 @@ _MONTHS = (
 )  # fmt: skip
 
 
+def plain(word: str) -> str:
+    """A word without case and accents, each of its characters for itself."""
+    if not word.isascii():
+        word = unicodedata.normalize("NFKD", word.casefold())
+        word = _JOINERS.sub("", word).translate(_OTHERS)
+    return word.casefold()
+
+
 @lru_cache(20_000)
 def fold(word: str) -> str:
     """What is equal in all spellings of a word: no case, no accents; `Müller`, `Mueller` and `Muller` are one, `ß` is `s`.
 
     Different words may fold to the same (Bauer, Baur); rather one word too many is replaced than one too few.
     """
-    if not word.isascii():
-        word = unicodedata.normalize("NFKD", word.casefold())
-        word = _JOINERS.sub("", word).translate(_OTHERS)
-    word = word.casefold()
+    word = plain(word)
     if "ae" in word or "oe" in word or "ue" in word:
         word = _TRANSCRIBED.sub("", word)
     return _DOUBLED_S.sub("s", word) if "ss" in word else word

@@ -20,10 +20,9 @@ from dimpflow.errors import InputError
 from dimpflow.ndjson import read_errors
 from dimpflow.scrub.automaton import Automaton
 from dimpflow.scrub.gather import merged
-from dimpflow.scrub.terms import Terms
 
 REMEMBERED = 1_000
-"""Patients whose terms are kept ready, some 10 kB each."""
+"""Patients whose terms are kept ready, some 15 kB each."""
 
 Row = tuple[str, bytes]
 
@@ -84,38 +83,44 @@ class TermsStore:
             self._data.close()
 
     def _build(self, patient: str) -> Automaton | None:
-        line = self._find(patient)
-        if line is None:
+        terms = self._find(patient)
+        if terms is None:
             return None
         try:
-            return Automaton(Terms.decode(line.partition(b"\t")[2]))
+            return Automaton(terms)
         except (msgspec.DecodeError, ValueError):
             raise _broken(self._path) from None
 
     def _find(self, patient: str) -> bytes | None:
-        """Bisection over the bytes: the line that a place lies in is compared."""
+        """The encoded terms of a patient, by bisection over the bytes: the line that a place lies in is compared."""
         data, low, high = self._data, 0, len(self._data)
         while low < high:
             start = data.rfind(b"\n", low, (low + high) // 2) + 1 or low
             end = data.find(b"\n", start)
             if end < 0:
                 raise _broken(self._path)
-            line = data[start:end]
-            found = _row(line, self._path)[0]
+            tab = data.find(b"\t", start, end)
+            if tab < 0:
+                raise _broken(self._path)
+            found = _id(data[start:tab], self._path)
             if found == patient:
-                return line
+                return data[tab + 1 : end]
             low, high = (end + 1, high) if found < patient else (low, start)
         return None
 
 
 def _row(line: bytes, path: Path) -> Row:
     id_, tab, terms = line.rstrip(b"\n").partition(b"\t")
+    if not tab:
+        raise _broken(path)
+    return _id(id_, path), terms
+
+
+def _id(data: bytes, path: Path) -> str:
     try:
-        if tab:
-            return _decode(id_), terms
+        return _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    raise _broken(path)
+        raise _broken(path) from None
 
 
 def _broken(path: Path) -> InputError:

@@ -82,8 +82,13 @@ def crypto_hash(digests: Digests, references: References, place: Place) -> Opera
     if place.is_reference:
         return ReferenceDigests(digests, references, place).__getitem__
     if place.type == "uri":
+        prefix_of = references.prefix
 
         def of_uri(value: str) -> Any:
+            head, _, id_ = value.rpartition("/")
+            prefix = prefix_of(head)
+            if prefix and is_id(id_):  # nearly all
+                return f"{prefix}{digest(id_)}"
             text = text_of(value)
             prefix, id_, suffix, resource = references.parts(text)
             # what names a resource stays text whatever the hash is

@@ -45,6 +45,8 @@ class References:
 
     def __init__(self, strict: bool) -> None:
         self.strict = strict
+        self.prefix: Transform = _prefix if strict else _type
+        """What stands before an id in its transformed reference, by all before the last slash; '' where only `parts` can say it."""
 
     def parts(self, text: str) -> Parts:
         """The parts of a reference; a text of no known form is taken as an id as a whole."""
@@ -90,6 +92,10 @@ def _prefix(head: str) -> str:
     base, slash, type_ = head.rpartition("/")
     known = type_ in RESOURCE_TYPES and (not slash or _ANY_BASE.fullmatch(base))
     return type_ + "/" if known else ""
+
+
+def _type(head: str) -> str:
+    return head + "/" if head in RESOURCE_TYPES else ""
 
 
 def _strict_parts(text: str) -> Parts:
