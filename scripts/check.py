@@ -9,7 +9,6 @@ jobs/<job>/withheld/, which only its owner may read, and the job fails.
 import argparse
 import logging
 import os
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, TextIO
 from dimpflow.audit.balance import read_facts
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import check_consistency
-from dimpflow.audit.leaks import LeakReport, check_leaks
+from dimpflow.audit.leaks import Gathered, check_leaks, clear, gather, gathered, search
 from dimpflow.audit.processes import beside
 from dimpflow.audit.risk import RiskReport, assess_risk, html, picture, quasi_identifier, types_of_interest
 from dimpflow.audit.survey import Survey
@@ -36,45 +35,57 @@ def main(
     folder: JobFolder,
     shards: Mapping[str, Sequence[str]],
     outputs: Mapping[str, Path],
+    values: Path,
     cfg: Mapping[str, Any],
     processes: int,
 ) -> None:
     """Check the result of a job. outputs: `leaks`, `consistency`, `risk`, `figures`
-    and `picture` (of the risk, for the report).
+    and `picture` (of the risk, for the report); values: the folder with what `values.py` has gathered, which is empty in the end.
 
     InputError: the result has leaks; what was found stands in the message.
     """
+    known = gathered(values) or gather([folder.imported(source) for source in shards], values, processes)
+    try:
+        _check(folder, shards, outputs, cfg, processes, known)
+    finally:
+        clear(values)
+
+
+def _check(
+    folder: JobFolder,
+    shards: Mapping[str, Sequence[str]],
+    outputs: Mapping[str, Path],
+    cfg: Mapping[str, Any],
+    processes: int,
+    known: Gathered,
+) -> None:
     result = result_of(folder)
     facts = read_facts(folder.path / "dimp_results.json")
-    imported = [folder.imported(source) for source in shards]
-    # its hashes are those of a key that nobody knows, and are gone at the end
-    key = secrets.token_bytes(32)
-    with Survey(folder.path / "import", key) as survey:
-        report = leaks_in(folder, imported, result, cfg, processes, key, survey)
-        write_json(
-            outputs["leaks"], {"state": "failed" if report.findings else "passed", **report.as_facts()}
+    report = search(
+        result, known, processes=processes, tolerated=cfg["tolerate"], common_from=cfg["common_from"]
+    )
+    write_json(outputs["leaks"], {"state": "failed" if report.findings else "passed", **report.as_facts()})
+    for line in told(report):
+        (log.warning if cfg["on_leak"] == "warn" else log.info)("%s", line)
+    if report.findings and cfg["on_leak"] == "fail":
+        raise InputError(withhold(folder, result, report))
+    with beside(_risk, (result, known.survey, cfg), processes) as risk:
+        pairs = [
+            Imported(folder.imported(source), refused_lines(folder, source, names))
+            for source, names in shards.items()
+        ]
+        consistency = check_consistency(
+            pairs,
+            result,
+            compression_of(result),
+            lines=facts["lines"],
+            survey=known.survey,
+            processes=processes,
         )
-        for line in told(report):
-            (log.warning if cfg["on_leak"] == "warn" else log.info)("%s", line)
-        if report.findings and cfg["on_leak"] == "fail":
-            raise InputError(withhold(folder, result, report))
-        with beside(_risk, (result, survey, cfg), processes) as risk:
-            pairs = [
-                Imported(folder.imported(source), refused_lines(folder, source, names))
-                for source, names in shards.items()
-            ]
-            consistency = check_consistency(
-                pairs,
-                result,
-                compression_of(result),
-                lines=facts["lines"],
-                survey=survey,
-                processes=processes,
-            )
-            write_json(outputs["consistency"], consistency.as_facts())
-            for fault in consistency.faults:
-                log.warning("%s: %s", result.name, fault)
-            found = risk()
+        write_json(outputs["consistency"], consistency.as_facts())
+        for fault in consistency.faults:
+            log.warning("%s: %s", result.name, fault)
+        found = risk()
     write_json(
         outputs["risk"], {"state": _judged(found.share_below, cfg["most_below_k"]), **found.as_facts()}
     )
@@ -99,28 +110,6 @@ def _judged(share: float, most: float | None) -> str:
     return "passed" if share <= most else "failed"
 
 
-def leaks_in(
-    folder: JobFolder,
-    imported: Sequence[Path],
-    result: Path,
-    cfg: Mapping[str, Any],
-    processes: int,
-    key: bytes,
-    survey: Survey | None = None,
-) -> LeakReport:
-    """What is found of the import in the result."""
-    return check_leaks(
-        imported,
-        result,
-        key=key,
-        work=folder.path / "import" / ".leaks",
-        processes=processes,
-        tolerated=cfg["tolerate"],
-        common_from=cfg["common_from"],
-        survey=survey,
-    )
-
-
 def by_hand(arguments: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     """The exit code: 0 nothing found, 1 leaks or a file that cannot be read, 2 a wrong call."""
     parser = argparse.ArgumentParser(
@@ -142,10 +131,14 @@ def by_hand(arguments: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         if not folder.path.is_dir():
             raise InputError(f"{folder.path}: there is no such job; look at --jobs-dir")
         sources = [one["source"] for one in read_facts(folder.path / "import_results.json")["sources"]]
-        cfg = {"tolerate": chosen.tolerate, "common_from": chosen.common_from}
-        imported = [folder.imported(source) for source in sources]
-        key = secrets.token_bytes(32)
-        report = leaks_in(folder, imported, result_of(folder), cfg, os.cpu_count() or 1, key)
+        report = check_leaks(
+            [folder.imported(source) for source in sources],
+            result_of(folder),
+            work=folder.path / "import" / ".leaks",
+            processes=os.cpu_count() or 1,
+            tolerated=chosen.tolerate,
+            common_from=chosen.common_from,
+        )
     except DimpflowError as error:
         print(error, file=stderr)
         return 1
@@ -159,6 +152,7 @@ if __name__ == "__main__":
         with guard(snakemake.log[0]):
             outputs = {name: Path(path) for name, path in snakemake.output.items()}
             places = snakemake.params.places
-            main(places.folder, places.shards, outputs, snakemake.params.cfg, snakemake.threads)
+            values = Path(snakemake.input.values)
+            main(places.folder, places.shards, outputs, values, snakemake.params.cfg, snakemake.threads)
     else:
         sys.exit(by_hand(sys.argv[1:], sys.stdout, sys.stderr))

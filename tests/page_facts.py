@@ -6,7 +6,7 @@ from typing import Any
 from audit_jobs import AuditedJob
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import check_consistency
-from dimpflow.audit.leaks.run import check_leaks
+from dimpflow.audit.leaks import gather, search
 from dimpflow.audit.risk import (
     DEFAULT_QUASI_IDENTIFIERS,
     DEFAULT_SENSITIVE,
@@ -15,7 +15,6 @@ from dimpflow.audit.risk import (
     picture,
     quasi_identifier,
 )
-from dimpflow.audit.survey import Survey
 
 Facts = dict[str, Any]
 
@@ -25,10 +24,10 @@ def checked(job: AuditedJob, work: Path) -> Facts:
     result = job.folder.path / "dimp_results.ndjson"
     imported = [job.folder.imported(source) for source in job.shards]
     lines = result.read_bytes().count(b"\n")
-    with Survey(work, b"k" * 32) as survey:
-        leaks = check_leaks(imported, result, key=b"k" * 32, work=work / "leaks", processes=1, survey=survey)
-        pairs = [Imported(path, _refused(path)) for path in imported]
-        consistency = check_consistency(pairs, result, "", lines=lines, survey=survey)
+    known = gather(imported, work / "leaks", 1)
+    leaks = search(result, known, processes=1)
+    pairs = [Imported(path, _refused(path)) for path in imported]
+    consistency = check_consistency(pairs, result, "", lines=lines, survey=known.survey)
     with result.open("rb") as data:
         quasi = [quasi_identifier(one) for one in DEFAULT_QUASI_IDENTIFIERS]
         risk = assess_risk(data, quasi, DEFAULT_SENSITIVE, 5)

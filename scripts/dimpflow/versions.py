@@ -17,6 +17,7 @@ OUTPUT_VERSION = {
     "mapping": 1,
     "dimp": 3,
     "results": 1,
+    "values": 1,
     "check": 3,
     "audit": 2,
 }

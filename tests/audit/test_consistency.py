@@ -15,6 +15,7 @@ from dimpflow.audit.consistency.run import Consistency, check_consistency
 from dimpflow.audit.survey import Seen, Survey
 from dimpflow.audit.walking import Walker, links_and_lines
 from dimpflow.errors import InputError
+from dimpflow.native.hashing import Hasher
 
 Lines = list[dict[str, Any]]
 
@@ -72,18 +73,21 @@ def write(path: Path, lines: Lines) -> Path:
 def seen(path: Path, survey: Survey) -> Seen:
     """What a walk through a file sees."""
     walker = Walker(survey.hasher)
-    every = list(links_and_lines(path.read_bytes(), walker, survey.hasher))
-    return Seen([links for one in every for links in one[:2]], [one[2] for one in every])
+    found = Seen([], [])
+    for links, others, lines in links_and_lines(path.read_bytes(), walker, survey.hasher):
+        found.add(links, others, lines, 0)
+    return found
 
 
 def checked(tmp_path: Path, before: Lines, after: Lines, processes: int = 1, **of_source: Any) -> Consistency:
     source = Imported(write(tmp_path / "before.ndjson", before), **of_source)
     result = write(tmp_path / "after.ndjson", after)
-    with Survey(tmp_path, b"key") as survey:
-        for side, path in ((survey.before, source.path), (survey.after, result)):
-            side.add(path, seen(path, survey))
-        found = check_consistency([source], result, "", lines=len(after), survey=survey, processes=processes)
-    assert {path.name for path in tmp_path.iterdir()} == {"before.ndjson", "after.ndjson"}
+    survey = Survey(tmp_path / "survey", Hasher(b"a key of 16 byte"))
+    for side, path in ((survey.before, source.path), (survey.after, result)):
+        side.clear()
+        side.add(path, seen(path, survey))
+    found = check_consistency([source], result, "", lines=len(after), survey=survey, processes=processes)
+    assert {path.name for path in tmp_path.iterdir()} == {"before.ndjson", "after.ndjson", "survey"}
     return found
 
 

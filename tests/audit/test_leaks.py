@@ -18,7 +18,6 @@ from generate import Shape, generate
 CASES = int(os.environ.get("DIMP_CASES", "60"))
 SEED = int(os.environ.get("DIMP_SEED", "1"))
 DEFAULT = Path(__file__).parents[2] / "config" / "rulesets" / "default.yaml"
-KEY = b"a key for hashes"
 SHAPES: tuple[Shape, ...] = ("ndjson", "torch")
 PLANTED = (
     "id", "practitioner", "phone", "name", "kvnr", "mr", "email", "street", "birth_date", "contact", "visit", "order", "contained",
@@ -88,7 +87,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
 
 
 def test_a_clean_result_has_no_finding(cohort: Cohort, tmp_path: Path) -> None:
-    report = check_leaks(cohort.imported, cohort.result, key=KEY, work=tmp_path / "w", processes=1)
+    report = check_leaks(cohort.imported, cohort.result, work=tmp_path / "w", processes=1)
     assert report.passed
     assert report.findings == report.tolerated == report.common == []
     assert report.lines == len(cohort.lines)
@@ -98,7 +97,7 @@ def test_a_clean_result_has_no_finding(cohort: Cohort, tmp_path: Path) -> None:
 
 def test_the_import_itself_is_full_of_findings(cohort: Cohort, tmp_path: Path) -> None:
     (tmp_path / "x.ndjson").write_bytes(b"".join(path.read_bytes() for path in cohort.imported))
-    report = check_leaks(cohort.imported, tmp_path / "x.ndjson", key=KEY, work=tmp_path / "w", processes=1)
+    report = check_leaks(cohort.imported, tmp_path / "x.ndjson", work=tmp_path / "w", processes=1)
     found = {(row["path"], row["kind"]) for row in report.findings}
     assert {
         ("Patient.id", "id"),
@@ -141,6 +140,6 @@ def test_one_planted_value_is_found_and_its_place_named(
     lines[at] = orjson.dumps(resource)
     result = tmp_path / "x.ndjson"
     result.write_bytes(b"\n".join(lines) + b"\n")
-    report = check_leaks(cohort.imported, result, key=KEY, work=tmp_path / "w", processes=1)
+    report = check_leaks(cohort.imported, result, work=tmp_path / "w", processes=1)
     assert {row["path"] for row in report.findings} == {path}, kind
     assert value not in orjson.dumps(report.as_facts()).decode()

@@ -1,7 +1,6 @@
 """The files of the leak check: compressed results, several processes, blocks of any size; what lies on the disk meanwhile."""
 
 import gzip
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ import orjson
 import pytest
 import zstandard
 
-from dimpflow.audit.leaks import check_leaks, run, store
-from dimpflow.audit.walking import hasher_of
+from dimpflow.audit.leaks import check_leaks, clear, gather, gathered, gathering, pieces, run, search, store
 from dimpflow.errors import InputError
+from dimpflow.native.hashing import Hasher
 from generate import generate
 
 
@@ -29,7 +28,7 @@ def leaking(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path]
 def facts(leaking: tuple[list[Path], Path], work: Path, **options: Any) -> dict[str, Any]:
     imported, result = leaking
     options = {"result": result, "processes": 1, **options}
-    return check_leaks(imported, key=b"key", work=work, **options).as_facts()
+    return check_leaks(imported, work=work, **options).as_facts()
 
 
 def test_processes_blocks_and_pieces_change_nothing(
@@ -40,9 +39,10 @@ def test_processes_blocks_and_pieces_change_nothing(
     assert expected["lines"] == sum(path.read_bytes().count(b"\n") for path in leaking[0]) + 1
     assert facts(leaking, tmp_path / "w", processes=2) == expected
     for size in (700, 4_001, 1 << 24):
-        monkeypatch.setattr(run, "BLOCK", size)
+        monkeypatch.setattr(pieces, "BLOCK", size)
         assert facts(leaking, tmp_path / "w") == expected, size
-    monkeypatch.setattr(run, "_PIECE", 5_000)
+    monkeypatch.setattr(pieces, "PIECE", 5_000)
+    monkeypatch.setattr(gathering, "PIECE", 5_000)
     monkeypatch.setattr(store, "_AT_ONCE", 100)
     assert facts(leaking, tmp_path / "w") == expected
 
@@ -65,16 +65,16 @@ def test_no_value_lies_on_the_disk_and_nothing_stays(
     scanned = run._scanned
 
     def look(*arguments: Any) -> Any:
-        assert os.stat(work).st_mode & 0o777 == 0o700
-        for file in work.iterdir():
-            assert os.stat(file).st_mode & 0o777 == 0o600
-            seen.append(file.read_bytes())
+        for path in (work, *work.rglob("*")):
+            assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+        seen.extend(path.read_bytes() for path in work.rglob("*") if path.is_file())
+        assert {"key", "sizes.json"} <= {path.name for path in work.iterdir()}
         return scanned(*arguments)
 
     monkeypatch.setattr(run, "_scanned", look)
     report = orjson.dumps(facts(leaking, work))
     assert not work.exists()
-    assert len(seen) == len(run.KINDS) + 3  # anchors and two filters
+    assert len(seen) > len(run.KINDS) + 3  # anchors, two filters, and what is surveyed
     assert sum(map(len, seen)) > 1000
     canaries = [orjson.loads(line)["value"] for line in (leaking[1].parent / "canaries").open("rb")]
     for value in canaries:
@@ -84,8 +84,8 @@ def test_no_value_lies_on_the_disk_and_nothing_stays(
 
 
 def test_hashes_depend_on_the_key() -> None:
-    one, other = hasher_of(b"a" * 32), hasher_of(b"b" * 32)
-    assert one(b"rose") == hasher_of(b"a" * 32)(b"rose") != other(b"rose")
+    one, other = Hasher(b"a" * 32), Hasher(b"b" * 32)
+    assert one(b"rose") == Hasher(b"a" * 32)(b"rose") != other(b"rose")
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -95,9 +95,27 @@ def test_a_broken_import_is_an_error_and_leaves_nothing(tmp_path: Path, processe
         check_leaks(
             [tmp_path / "broken.ndjson"],
             tmp_path / "broken.ndjson",
-            key=b"key",
             work=tmp_path / "w",
             processes=processes,
         )
     assert "secret" not in str(error.value)
     assert not (tmp_path / "w").exists()
+
+
+def test_what_was_gathered_is_used_once(leaking: tuple[list[Path], Path], tmp_path: Path) -> None:
+    """By another process, after one that was killed, and never if it is not all there."""
+    imported, result = leaking
+    folder = tmp_path / "values"
+    assert gathered(folder) is None
+    made = gather(imported, folder, 2)
+    expected = search(result, made, processes=1).as_facts()
+    assert expected == facts(leaking, tmp_path / "w")
+    again = gathered(folder)  # as if the search had been killed: what it had seen of the result is forgotten
+    assert again is not None and again.sizes == made.sizes
+    assert not again.survey.after.index(result).rows().size
+    assert search(result, again, processes=2).as_facts() == expected
+    assert len(again.survey.after.index(result).rows()) == expected["lines"]
+    (folder / "sizes.json").unlink()
+    assert gathered(folder) is None
+    clear(folder)
+    assert list(folder.iterdir()) == []

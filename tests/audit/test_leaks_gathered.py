@@ -12,12 +12,13 @@ import pytest
 from dimpflow.audit.leaks.kinds import ANCHORS, KINDS
 from dimpflow.audit.leaks.people import People
 from dimpflow.audit.leaks.values import Gatherer
-from dimpflow.audit.walking import Code, Taken, Walker, hasher_of
+from dimpflow.audit.walking import Code, Taken, Walker
+from dimpflow.native.hashing import Hasher
 from generate import Shape, generate
 from shared import SHARED, needs_shared
 
 Gathered = dict[str, Any]
-HASHER = hasher_of(b"key")
+HASHER = Hasher(b"a key of 16 byte")
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "id": "patient-17",

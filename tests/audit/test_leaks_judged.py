@@ -34,7 +34,6 @@ def check(folder: Path, imported: list[Json], result: list[Json] | bytes, **opti
     return check_leaks(
         [folder / "import.ndjson"],
         folder / "result.ndjson",
-        key=b"key",
         work=folder / "work",
         **{"processes": 1, **options},
     )

@@ -17,9 +17,9 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from dimpflow.audit.leaks.kinds import ANCHORS, KINDS  # noqa: E402
 from dimpflow.audit.leaks.values import Gatherer  # noqa: E402
-from dimpflow.audit.walking import folds, hasher_of  # noqa: E402
+from dimpflow.audit.walking import folds  # noqa: E402
 from dimpflow.native.folding import letters_of  # noqa: E402
-from dimpflow.native.hashing import bytes_of  # noqa: E402
+from dimpflow.native.hashing import Hasher, bytes_of  # noqa: E402
 from dimpflow.native.ids import LONGEST_WORD  # noqa: E402
 from dimpflow.native.strings import COLUMNS, TALLY, WORD_ROOM, find  # noqa: E402
 
@@ -48,7 +48,7 @@ def main(folder: Path, seed: int) -> None:
     drawn = random.Random(seed)
     lines = [line for path in sorted(folder.glob("*.ndjson")) for line in path.read_bytes().splitlines()]
     lines = [mutated(line, drawn) for line in drawn.sample(lines, 60)]
-    hasher = hasher_of(b"key")
+    hasher = Hasher(b"a key of 16 byte")
     digest = hashlib.sha256()
     gatherer = Gatherer(hasher)
     for line in lines:

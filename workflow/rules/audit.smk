@@ -22,9 +22,36 @@ PAGES = {
 
 if AUDITS:
 
+    # Of all jobs of a run the last that would have a core: it can run beside those that have to wait for one another.
+    rule values:
+        input:
+            after_inventory,
+            imported=of_plan(lambda source, names: imported([source])),
+        output:
+            temp(directory(in_job("import", ".values"))),
+        log:
+            in_job("logs", "values.log"),
+        benchmark:
+            in_job("benchmarks", "values.tsv")
+        conda:
+            "../envs/dimp.yaml"
+        threads: 1
+        priority: -1
+        resources:
+            mem_mb=1000,
+            runtime=240,
+        params:
+            cfg={"version": OUTPUT_VERSION["values"]},
+            places=lambda wildcards: untracked(folder=FOLDER, shards=plan()),
+        message:
+            "values: what identifies people in the import, as hashes"
+        script:
+            "../../scripts/values.py"
+
     rule check:
         input:
             after_inventory,
+            values=rules.values.output[0],
             data=rules.results_dimp.output.data,
             facts=rules.results_dimp.output.facts,
             imported=of_plan(lambda source, names: imported([source])),

@@ -4,6 +4,7 @@ Of a reference or thing there is only a hash with a key that nobody knows (see `
 in parts by their highest bits, so that memory holds one part at a time: 8 bytes for each reference and each resource.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class LinkStore:
         edges = numbers.searchsorted([np.uint64((part << 64) // PARTS) for part in range(1, PARTS)])
         for path, part in zip(self._paths, np.split(numbers, edges), strict=True):
             if len(part):
-                with write_errors(path), open(path, "ab") as file:
+                with write_errors(path), open(path, "ab", opener=private) as file:
                     file.write(part.data)
 
     def remove(self, pieces: Iterable[Numbers]) -> None:
@@ -78,6 +79,11 @@ class LinkStore:
             resolved += int(_times(nodes, referred, times).sum())
             per_patient.update(_times(patients, referred, times).tolist())
         return Links(things, references, meant, resolved, per_patient)
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _times(wanted: Numbers, numbers: Numbers, times: Integers) -> Integers:

@@ -5,18 +5,20 @@ It lies on the disk, in the identifying zone: 8 bytes for each reference and eac
 
 import mmap
 import os
+import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from dimpflow.atomic import write_errors
-from dimpflow.audit.links import LinkStore
-from dimpflow.audit.walking import hasher_of, type_numbers
+from dimpflow.audit.links import LinkStore, private
+from dimpflow.audit.walking import type_numbers
+from dimpflow.native.hashing import Hasher
 from dimpflow.native.types import Integers, Numbers
 from dimpflow.ndjson import read_errors
 
@@ -26,6 +28,12 @@ class Seen(NamedTuple):
 
     links: list[Numbers]
     lines: list[Integers]
+
+    def add(self, links: Numbers, others: Numbers, lines: Integers, start: int) -> None:
+        """What `links_and_lines` gives of a block. start: of the block in the file."""
+        lines[:, 0] += start
+        self.links.extend((links, others))
+        self.lines.append(lines)
 
 
 @dataclass(frozen=True)
@@ -60,15 +68,14 @@ class Reader:
 
 
 class LineIndex:
-    """Where the lines of a file begin. folder: for what is known of them."""
+    """Where the lines of a file begin. kept: the file for what is known of them."""
 
-    def __init__(self, path: Path, folder: Path) -> None:
-        self._path = path
-        self._kept = folder / "lines"
+    def __init__(self, path: Path, kept: Path) -> None:
+        self._path, self._kept = path, kept
 
     def add(self, lines: Iterable[Integers]) -> None:
         """Those that follow the ones before. OutputError."""
-        with write_errors(self._kept), open(self._kept, "ab") as file:
+        with write_errors(self._kept), open(self._kept, "ab", opener=private) as file:
             for rows in lines:
                 file.write(rows.data)
 
@@ -103,41 +110,32 @@ class LineIndex:
 
 
 class Side:
-    """An import, or a result."""
+    """An import, or a result. folder: for what is seen of it; it is made when it is needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.links = LinkStore(folder)
-        self._files: dict[Path, LineIndex] = {}
 
     def add(self, path: Path, seen: Seen) -> None:
-        """What was seen in the next piece of a file. OutputError."""
+        """What was seen in the next piece of a file. Files of a side have different names. OutputError."""
+        with write_errors(self._folder):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.links.add(seen.links)
         self.index(path).add(seen.lines)
 
     def index(self, path: Path) -> LineIndex:
         """Of one of its files."""
-        if path not in self._files:
-            folder = self._folder / f"file-{len(self._files)}"
-            with write_errors(folder):
-                folder.mkdir()
-            self._files[path] = LineIndex(path, folder)
-        return self._files[path]
+        return LineIndex(path, self._folder / f"{path.name}.lines")
+
+    def clear(self) -> None:
+        """Forget all. OutputError."""
+        with write_errors(self._folder), suppress(FileNotFoundError):
+            shutil.rmtree(self._folder)
 
 
 class Survey:
-    """Of both sides; a context manager, at whose end all that was kept is gone. work: a folder in the identifying zone."""
+    """Of both sides. folder: in the identifying zone; hasher: for the links."""
 
-    def __init__(self, work: Path, key: bytes) -> None:
-        self.hasher = hasher_of(key)
-        self._folder = TemporaryDirectory(dir=work, prefix="survey-")
-        before, after = (Path(self._folder.name) / name for name in ("before", "after"))
-        for folder in (before, after):
-            folder.mkdir()
-        self.before, self.after = Side(before), Side(after)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+    def __init__(self, folder: Path, hasher: Hasher) -> None:
+        self.hasher = hasher
+        self.before, self.after = Side(folder / "before"), Side(folder / "after")

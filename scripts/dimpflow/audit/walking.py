@@ -15,7 +15,6 @@ from dimpflow.audit.paths import CITING, PERSONS, paths
 from dimpflow.audit.references import links_in, meant
 from dimpflow.audit.words import fold
 from dimpflow.fhir.table import RESOURCE_TYPES
-from dimpflow.keys import derive
 from dimpflow.native import people
 from dimpflow.native import walk as native
 from dimpflow.native.folding import fold_table
@@ -114,11 +113,6 @@ class Walker:
                 self._links[:links].copy(),
                 self._lines[: lines * native.LINE_COLUMNS].reshape(-1, native.LINE_COLUMNS).copy(),
             )
-
-
-def hasher_of(key: bytes) -> Hasher:
-    """For all that is known of an import and a result by its hash."""
-    return Hasher(derive(key, "leaks"))
 
 
 def links_and_lines(

@@ -3,6 +3,7 @@
 What is looked for, where, and what is let pass, stands in `kinds`.
 """
 
-from dimpflow.audit.leaks.run import LeakReport, check_leaks
+from dimpflow.audit.leaks.gathering import Gathered, clear, gather, gathered
+from dimpflow.audit.leaks.run import LeakReport, check_leaks, search
 
-__all__ = ["LeakReport", "check_leaks"]
+__all__ = ["Gathered", "LeakReport", "check_leaks", "clear", "gather", "gathered", "search"]
