@@ -26,7 +26,7 @@ from dimpflow.errors import DimpflowError, InputError
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import AtomicFile, open_input, write_json
-from dimpflow.reidentify.inputs import compression_of
+from dimpflow.sources import compression_of
 
 log = logging.getLogger("dimpflow.check")
 

@@ -12,6 +12,7 @@ from typing import Literal, cast
 from dimpflow.errors import InputError
 
 Compression = Literal["", "gz", "zst"]
+_PACKED = re.compile(r"\.(gz|zst)$", re.IGNORECASE)
 
 EXTENSIONS = ".ndjson, .ndjson.gz, .ndjson.zst, .json, .json.gz, .json.zst"
 _EXTENSION = re.compile(r"\.(ndjson|json)(?:\.(gz|zst))?$", re.IGNORECASE)
@@ -101,6 +102,12 @@ def _look_at(path: Path) -> Source:
     if fault := name_fault(source.name):
         raise InputError(f"input: rename {str(path)!r}: {fault}")
     return source
+
+
+def compression_of(path: Path) -> Compression:
+    """How a file is packed, by its name."""
+    match = _PACKED.search(path.name)
+    return cast(Compression, match[1].lower()) if match else ""
 
 
 def source_at(path: Path, size: int) -> Source:

@@ -68,6 +68,7 @@ def test_a_clean_result_passes_and_the_audit_says_so(folder: Path) -> None:
     assert checks["risk"]["patients"] == 40
     status = status_of(folder, "study")
     assert status["steps"]["audit"]["done"] == status["steps"]["audit"]["total"] == 2
+    assert not (folder / "jobs/study/import/.values").exists()
 
 
 def test_everything_is_as_recorded(folder: Path) -> None:
@@ -194,6 +195,7 @@ def test_a_leak_withholds_the_result(folder: Path, tmp_path: Path) -> None:
     assert not (job / "dimp_results.ndjson").exists() and not (job / "audit/audit.json").exists()
     assert (job / "withheld/dimp_results.ndjson").stat().st_mode & 0o777 == 0o600
     assert status_of(tmp_path, "study")["state"] == "failed"
+    assert list((job / "import/.values").iterdir()) == []  # no hash and no key
 
     succeed(tmp_path, config=CONFIG)
     assert facts_of(tmp_path)["checks"]["leaks"]["state"] == "passed"

@@ -1,16 +1,13 @@
 """What is to be re-identified: de-identified NDJSON, or a list of pseudonyms."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from dimpflow.errors import InputError
 from dimpflow.ndjson import open_input, utf8_fault
 from dimpflow.reidentify.originals import ANYWHERE, Key
-from dimpflow.sources import Compression
-
-_PACKED = re.compile(r"\.(gz|zst)$", re.IGNORECASE)
+from dimpflow.sources import compression_of
 
 
 class Line(NamedTuple):
@@ -18,12 +15,6 @@ class Line(NamedTuple):
 
     number: int
     data: bytes
-
-
-def compression_of(path: Path) -> Compression:
-    """How a file is packed, by its name."""
-    match = _PACKED.search(path.name)
-    return cast(Compression, match[1].lower()) if match else ""
 
 
 def lines_of(path: Path, digest: Any = None) -> Iterator[Line]:

@@ -30,10 +30,11 @@ from dimpflow.errors import (
 from dimpflow.pseudonyms.plan import prefixes_of
 from dimpflow.pseudonyms.releases import SHORTEST
 from dimpflow.reidentify.chain import append
-from dimpflow.reidentify.inputs import Line, compression_of, kind_of, lines_of, listed
+from dimpflow.reidentify.inputs import Line, kind_of, lines_of, listed
 from dimpflow.reidentify.originals import Answer, Key, RefusedError, Resolved, Sources, resolve
 from dimpflow.reidentify.places import FoundPlaces, Places
 from dimpflow.ruleset.rules import RuleSet
+from dimpflow.sources import compression_of
 
 SHORTEST_REASON = 10
 """Characters of a reason, at least."""
