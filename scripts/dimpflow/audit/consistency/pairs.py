@@ -1,14 +1,13 @@
 """Imported lines beside the lines that they became: one line in is one line out, but for those that were refused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dimpflow.audit.survey import LineIndex, Reader, Side, Span, Survey
+from dimpflow.audit.survey import LineIndex, Reader, Span, Survey
 from dimpflow.errors import InputError
-from dimpflow.native.types import Integers
 from dimpflow.ndjson import open_input
 from dimpflow.sources import Compression
 
@@ -38,20 +37,24 @@ def every(
     step: int, imported: Sequence[Imported], result: Path, compression: Compression, survey: Survey
 ) -> Iterator[Pair]:
     """Each so many-th line, from the first. InputError: one of the sides has more lines."""
-    counts = [_kept(source, survey.before) for source in imported]
-    total = sum(map(len, counts))
+
+    def index(source: Imported) -> LineIndex:
+        return survey.before.index(source.path)
+
+    counts = [len(index(source).rows()) - len(source.refused) for source in imported]
+    total = sum(counts)
     afters: Iterator[Span | bytes] = (
         _packed(result, compression, step, total)
         if compression
         else _plain(result, survey.after.index(result), step, total)
     )
     first = 0
-    for source, kept in zip(imported, counts, strict=True):
-        wanted = range(-first % step, len(kept), step)
-        befores = survey.before.index(source.path).spans(kept[wanted.start :: step].tolist())
+    for source, count in zip(imported, counts, strict=True):
+        wanted = range(-first % step, count, step)
+        befores = index(source).spans(_numbers(source.refused, wanted))
         for at, before in zip(wanted, befores, strict=True):
             yield Pair(first + at, before, next(afters))
-        first += len(kept)
+        first += count
     for _ in afters:  # what is packed is counted to its end
         raise _unlike(result)
 
@@ -63,10 +66,13 @@ def refused(imported: Sequence[Imported], survey: Survey) -> Iterator[bytes]:
             yield from map(read, survey.before.index(source.path).spans(sorted(source.refused)))
 
 
-def _kept(source: Imported, side: Side) -> Integers:
-    """The numbers of the lines of a file that have one in the result."""
-    numbers = np.arange(len(side.index(source.path).rows()))
-    return np.delete(numbers, [number for number in source.refused if number < len(numbers)])
+def _numbers(refused: Iterable[int], wanted: range) -> list[int]:
+    """The numbers of the wanted ones of those lines that are not refused."""
+    gone = np.array(sorted(refused), np.int64)
+    before = gone - np.arange(len(gone))  # how many are not refused before each that is
+    places = np.arange(wanted.start, wanted.stop, wanted.step)
+    numbers: list[int] = (places + before.searchsorted(places, "right")).tolist()
+    return numbers
 
 
 def _plain(result: Path, index: LineIndex, step: int, total: int) -> Iterator[Span]:
