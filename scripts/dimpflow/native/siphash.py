@@ -46,6 +46,18 @@ def eight(data: Bytes, at: int) -> U64:
 
 
 @inlined
+def few(data: Bytes, at: int, count: int) -> U64:
+    """The next bytes, eight at most, as a number."""
+    if at + 8 <= len(data):
+        word = eight(data, at)
+        return word if count == 8 else word & ((np.uint64(1) << np.uint64(8 * count)) - np.uint64(1))
+    word = np.uint64(0)
+    for place in range(count):
+        word |= np.uint64(data[at + place]) << np.uint64(8 * place)
+    return word
+
+
+@inlined
 def sip(key: Numbers, data: Bytes, start: int, end: int) -> U64:
     """The hash of data[start:end]. key: two numbers."""
     a = key[0] ^ np.uint64(0x736F6D6570736575)
@@ -59,12 +71,7 @@ def sip(key: Numbers, data: Bytes, start: int, end: int) -> U64:
         a, b, c, d = sip_round(a, b, c, d)
         a ^= word
         at += 8
-    word = np.uint64(0)
-    if at + 8 <= len(data):
-        word = eight(data, at) & ((np.uint64(1) << np.uint64(8 * (end - at))) - np.uint64(1))
-    else:
-        for place in range(at, end):
-            word |= np.uint64(data[place]) << np.uint64(8 * (place - at))
+    word = few(data, at, end - at)
     word |= np.uint64(end - start) << np.uint64(56)
     d ^= word
     a, b, c, d = sip_round(a, b, c, d)
