@@ -13,7 +13,7 @@ from dimpflow.native import search as loops
 from dimpflow.scrub import search
 from dimpflow.scrub import terms as names
 from dimpflow.scrub.automaton import Automaton
-from dimpflow.scrub.compiled import compiled_search
+from dimpflow.scrub.compiled import _ROOM_FOR_TEXT, compiled_search
 from dimpflow.scrub.gather import TermsGatherer
 from dimpflow.scrub.markup import plain_tags
 from dimpflow.scrub.search import Search
@@ -128,6 +128,42 @@ def test_drawn_texts(terms: Terms) -> None:
     assert changed > 1_000 and told > 4_000  # so the texts are worth something
 
 
+SYLLABLES = ["En", "en", "Ens", "Es", "es", "S", "s", "ß", "Er", "er", "in", "n", "sch", "a", "0"]
+
+
+def of_endings(draw: random.Random) -> tuple[Terms, list[str]]:
+    """A name of syllables that are endings, too, with a code of such, and texts of the same syllables."""
+    few = draw.sample(SYLLABLES, draw.randrange(1, 4))
+    name, code = ("".join(draw.choices(few, k=draw.randrange(2, 7))) for _ in range(2))
+    patient = {"resourceType": "Patient", "name": [{"family": name}], "identifier": [{"value": code}]}
+    parts, gaps = [*few, *few, name, draw.choice(SYLLABLES)], ["", "", " ", " ", "-", "    "]
+    texts = [
+        "".join(draw.choice(parts) + draw.choice(gaps) for _ in range(draw.randrange(1, 8)))
+        for _ in range(50)
+    ]
+    return terms_of(json.dumps(patient).encode()), texts
+
+
+def test_drawn_names_that_repeat_their_endings() -> None:
+    draw, changed = random.Random(4), 0
+    for _ in range(200):
+        terms, texts = of_endings(draw)
+        fast, slow = Automaton(terms), in_python(terms)
+        for text in texts:
+            wanted = slow.scrub(text, MARKER)
+            assert fast.scrub(text, MARKER) == wanted, (terms, text)
+            changed += wanted != text
+    assert changed > 2_000
+
+
+def test_a_name_that_begins_before_itself() -> None:
+    """`En Enen` with an ending, besides the word `Enenen`: all of it belongs to the name."""
+    terms = terms_of(b'{"resourceType":"Patient","name":[{"family":"Enenen"}]}')
+    for automaton in (Automaton(terms), in_python(terms)):
+        assert automaton.scrub("En Enenen", MARKER) == MARKER
+        assert automaton.scrub("En und Enenen", MARKER) == f"En und {MARKER}"
+
+
 @pytest.mark.parametrize("terms", TERMS, ids=["1", "2", "3"])
 def test_drawn_markup(terms: Terms) -> None:
     fast, slow, draw = Automaton(terms), in_python(terms), random.Random(2)
@@ -182,8 +218,12 @@ def test_long_texts() -> None:
     """More terms, and more text, than there is room for at first."""
     fast, slow = Automaton(TERMS[0]), in_python(TERMS[0])
     text = "Rose sagt: ä " * 3_000
+    assert len(text.encode()) > _ROOM_FOR_TEXT
     assert fast.scrub(text, MARKER) == slow.scrub(text, MARKER) == f"{MARKER} sagt: ä " * 3_000
     assert fast.spans(text) == slow.spans(text)
+    text = "Li, " * (_ROOM_FOR_TEXT // 4)  # the text has room, not what comes of it
+    fast, slow = Automaton(TERMS[2]), in_python(TERMS[2])
+    assert fast.scrub(text, MARKER) == slow.scrub(text, MARKER) == f"{MARKER}, " * (_ROOM_FOR_TEXT // 4)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """Dates of birth in a text that was cut, in the spellings that `dimpflow.scrub.search` knows."""
 
-from numba import types
-
-from dimpflow.native.compiled import compiled
-from dimpflow.native.cutting import BEGIN, DATE_MARK, END, SPACE, START, TABLE, Table
+from dimpflow.native.compiled import called, inlined
+from dimpflow.native.cutting import BEGIN, DATE_MARK, END, SPACE, START, Table
 from dimpflow.native.lexicon import BEGIN as LETTERS_BEGIN
-from dimpflow.native.lexicon import CHAIN, ENTRIES, ENTRY, LENGTH, LETTERS, NEXT, Letters, lists_with
+from dimpflow.native.lexicon import CHAIN, ENTRIES, ENTRY, LENGTH, NEXT, Letters, lists_with
 
 WIDEST = 3
 """Characters that may stand between the parts of a term."""
@@ -16,7 +14,7 @@ _DATE = 10  # letters of YYYY-MM-DD
 _DASH, _BLANK, _SLASH, _ZERO, _NINE = 0x2D, 0x20, 0x2F, 0x30, 0x39
 
 
-@compiled(types.int64(LETTERS, types.int64, types.int64))
+@called
 def number(line: Letters, start: int, end: int) -> int:
     """The number of eight digits or less that is written there; -1 for what is none."""
     if not 0 < end - start <= 8:
@@ -29,21 +27,21 @@ def number(line: Letters, start: int, end: int) -> int:
     return found
 
 
-@compiled(types.boolean(LETTERS, TABLE, types.int64, types.int64))
+@inlined
 def _is(line: Letters, words: Table, word: int, wanted: int) -> bool:
     """Whether a word is a number of one or two digits."""
     start, end = words[word, START], words[word + 1, START]
     return end - start <= 2 and number(line, start, end) == wanted
 
 
-@compiled(types.boolean(LETTERS, LETTERS, TABLE, types.int64, types.int64))
+@called
 def _names(common: Letters, line: Letters, words: Table, word: int, month: int) -> bool:
     """Whether a word is the name of a month."""
     lists = lists_with(common, line, words[word, START], words[word + 1, START])
     return 0 < month < 13 and (lists & (MONTHS << (month - 1))) != 0
 
 
-@compiled(types.int64(LETTERS, TABLE, TABLE, types.int64))
+@called
 def _mark(chars: Letters, kinds: Table, words: Table, word: int) -> int:
     """The mark of dates before a word, with or without white space around it; 0 for anything else."""
     found = 0
@@ -56,22 +54,18 @@ def _mark(chars: Letters, kinds: Table, words: Table, word: int) -> int:
     return found
 
 
-@compiled(types.int64(TABLE, types.int64))
+@inlined
 def gap(words: Table, word: int) -> int:
     """How many characters stand between a word and the one before."""
     return int(words[word, BEGIN] - words[word - 1, END])
 
 
-@compiled(types.boolean(LETTERS, TABLE, types.int64))
+@inlined
 def _blank(chars: Letters, words: Table, word: int) -> bool:
     return gap(words, word) == 1 and chars[words[word, BEGIN] - 1] == _BLANK
 
 
-@compiled(
-    types.boolean(
-        LETTERS, LETTERS, LETTERS, TABLE, TABLE, types.int64, types.int64, types.int64, types.boolean
-    )
-)
+@called
 def _before(
     common: Letters,
     chars: Letters,
@@ -98,7 +92,7 @@ def _before(
     return one == two == _SLASH and second_day and _is(line, words, first, month)
 
 
-@compiled(types.void(LETTERS, LETTERS, LETTERS, LETTERS, TABLE, TABLE, types.int64, LETTERS))
+@called
 def mark_births(
     lexicon: Letters,
     common: Letters,
@@ -109,8 +103,8 @@ def mark_births(
     count: int,
     reach: Letters,
 ) -> None:
-    """Writes into reach, at the first word of each date that is in the chain of the lexicon (YYYY-MM-DD), its last
-    word."""
+    """Writes into reach, at the first word of each date that is in the chain of the lexicon (YYYY-MM-DD), its
+    last word."""
     birth = lexicon[CHAIN]
     while birth:
         entry = lexicon[ENTRIES] + (birth - 1) * ENTRY
@@ -124,7 +118,7 @@ def mark_births(
         for at in range(count):
             begin, end = words[at, START], words[at + 1, START]
             size = end - begin
-            if size > 8 or size & 1:
+            if line[begin] > _NINE or size > 8 or size & 1:
                 continue
             found = number(line, begin, end)
             if (size == 6 and found == day * 10_000 + month * 100 + year % 100) or (

@@ -1,7 +1,7 @@
 """A text cut into words, and these folded, letter by letter, into one line without anything between them.
 
-What the letters are is said by a table (kinds) with a row for each code point: what it is (bits), and up to three
-letters that it folds to, 0 for none.
+What the letters are is said by a table (kinds) with a row for each code point: what it is (bits), and up to
+three letters that it folds to, 0 for none.
 """
 
 from typing import Any, TypeAlias
@@ -10,8 +10,8 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from dimpflow.native.compiled import compiled
-from dimpflow.native.lexicon import LETTERS, TEXT, Letters, code_point, lists_with
+from dimpflow.native.compiled import called
+from dimpflow.native.lexicon import Letters, code_point, lists_with
 
 Table: TypeAlias = NDArray[np.int32]
 
@@ -36,13 +36,14 @@ _LESS, _GREATER, _BRACKET, _LINE_END = 0x3C, 0x3E, 0x5D, 0x0A
 _A, _E, _O, _S, _U = 0x61, 0x65, 0x6F, 0x73, 0x75
 
 
-@compiled(types.UniTuple(types.int64, 2)(TEXT, TABLE, LETTERS, LETTERS, LETTERS))
+@called
 def characters(text: bytes, kinds: Table, tags: Letters, chars: Letters, sources: Letters) -> tuple[int, int]:
     """Writes the code points of a text in UTF-8: how many, and which bits of kinds there were.
 
-    tags: what may stand between `<` and `>`, in a list of what is not seen and one of what is seen as a line end; empty
-    where the text is no markup. sources: where in the text each character begins, -1 for the line end of a tag. The
-    number is -1 where a character is UNKNOWN, or something that may be markup is no such tag.
+    tags: what may stand between `<` and `>`, in a list of what is not seen and one of what is seen as a line
+    end; empty where the text is no markup. sources: where in the text each character begins, -1 for the line
+    end of a tag. The number is -1 where a character is UNKNOWN, or something that may be markup is no such
+    tag.
     """
     at = count = met = 0
     while at < len(text):
@@ -69,14 +70,13 @@ def characters(text: bytes, kinds: Table, tags: Letters, chars: Letters, sources
     return -1 if met & UNKNOWN else count, met
 
 
-@compiled(types.int64(LETTERS, types.int64, types.int64, TABLE, LETTERS, LETTERS, TABLE))
-def cut(
-    chars: Letters, count: int, letter: int, kinds: Table, line: Letters, owners: Letters, words: Table
-) -> int:
+@called
+def cut(chars: Letters, count: int, letter: int, kinds: Table, line: Letters, words: Table) -> int:
     """Cuts a text: the number of its words.
 
-    chars, count: its code points; letter: LETTER or ANY_LETTER. Written are line: the folded letters of all words;
-    owners: of each letter the number of its word; words: a row for each, and one more for what is behind the last.
+    chars, count: its code points; letter: LETTER or ANY_LETTER. Written are line: the folded letters of all
+    words;
+    words: a row for each, and one more for what is behind the last.
     """
     at = number = size = 0
     while at < count:
@@ -85,18 +85,19 @@ def cut(
             at += 1
             continue
         words[number, BEGIN], words[number, START] = at, size
-        start, dropping = size, False
+        last, dropping = 0, False
         while at < count and kinds[chars[at], 0] & kind:
             for place in range(1, 4):
-                folded = kinds[chars[at], place]
+                folded = int(kinds[chars[at], place])
                 if folded == 0:
                     break
-                # `ae`, `oe`, `ue` are umlauts written out; doubled `s` is `ß`
-                if (folded == _E and dropping) or (folded == _S and size > start and line[size - 1] == _S):
-                    continue
-                dropping = folded == _A or folded == _O or folded == _U
-                line[size], owners[size] = folded, number
-                size += 1
+                # `ae`, `oe`, `ue` are umlauts written out; doubled `s` is `ß`. What is dropped is written
+                # over: a processor cannot foretell letters, so there is no jump
+                dropped = (folded == _E) & dropping
+                line[size] = folded
+                size += 1 - (dropped | ((folded == _S) & (last == _S)))
+                dropping = dropped | (folded == _A) | (folded == _O) | (folded == _U)
+                last = folded
             at += 1
         words[number, END] = at
         number += 1

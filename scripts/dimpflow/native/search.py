@@ -1,13 +1,13 @@
-"""Where the terms of a lexicon stand in a text: as words, divided, or within words, with what belongs to them.
+"""Where the terms of a lexicon stand in a text: as words, divided, or within words, with what belongs to
+them.
 
 It finds what `dimpflow.scrub.search` finds, which says why.
 """
 
-import numpy as np
 from numba import types
 
 from dimpflow.native.births import ENDINGS, TRUNKS, WIDEST, gap, mark_births
-from dimpflow.native.compiled import compiled
+from dimpflow.native.compiled import called, compiled, inlined
 from dimpflow.native.cutting import (
     ANY_LETTER,
     APOSTROPHE,
@@ -30,7 +30,6 @@ from dimpflow.native.lexicon import (
     ENTRIES,
     ENTRY,
     FIRST,
-    HEAD,
     LENGTH,
     LETTERS,
     LISTS,
@@ -41,8 +40,10 @@ from dimpflow.native.lexicon import (
     TEXT,
     Letters,
     bucket_of,
+    buckets_of,
     code_point,
     lists_with,
+    may_have,
     probed,
     slot_of,
 )
@@ -54,14 +55,16 @@ NAMES, RUNS, CODES, PHONES, BIRTHS, BESIDE = 1, 2, 4, 8, 16, 32
 LONGEST_ENDING, LONGEST_TRUNK = 5, 5
 INSIDE, SHORTEST_RUN = 8, 6
 """Letters from which a name is found within a word, and a code with something between its parts."""
+ROOM = 11
+"""Numbers that a search needs for each byte of a text, and for one more."""
 
 _S, _OPEN, _CLOSE, _PLUS = 0x73, 0x28, 0x29, 0x2B
 
 
-@compiled(types.boolean(LETTERS, LETTERS, types.int64, types.int64, types.int64))
+@called
 def _inflected(common: Letters, line: Letters, start: int, name: int, end: int) -> bool:
-    """Whether the word line[start:end] may be an inflected form of the name line[start:name]. Behind an `s` of the
-    name, that of the ending is lost."""
+    """Whether the word line[start:end] may be an inflected form of the name line[start:name]. Behind an `s`
+    of the name, that of the ending is lost."""
     if lists_with(common, line, name, end) & ENDINGS:
         return True
     return (
@@ -69,21 +72,23 @@ def _inflected(common: Letters, line: Letters, start: int, name: int, end: int) 
     )
 
 
-@compiled(types.void(LETTERS, LETTERS, LETTERS, TABLE, types.int64, LETTERS))
+@called
 def _mark_names(
     lexicon: Letters, common: Letters, line: Letters, words: Table, count: int, reach: Letters
 ) -> None:
-    """Marks the words that are names, with or without an ending, and notes the lists that a word is in as it is."""
+    """Marks the words that are names, with or without an ending, and notes the lists that a word is in as it
+    is."""
     mask, entries = int(lexicon[MASK]), int(lexicon[ENTRIES])
     for word in range(count):
         start, end = int(words[word, START]), int(words[word + 1, START])
         lists, hash_ = 0, SEED
-        for at in range(start, end):
+        ending = max(start, end - LONGEST_ENDING - 1)
+        for at in range(start, ending):
             hash_ = (hash_ ^ line[at]) * PRIME
-            if end - at > LONGEST_ENDING + 1:
-                continue
+        for at in range(ending, end):
+            hash_ = (hash_ ^ line[at]) * PRIME
             slot = slot_of(hash_, mask)
-            if lexicon[slot]:
+            if may_have(lexicon, hash_, slot, mask):
                 number = lexicon[probed(lexicon, slot, line, start, at + 1)]
                 if number:
                     lists = int(lexicon[entries + (number - 1) * ENTRY + LISTS])
@@ -93,7 +98,7 @@ def _mark_names(
         words[word, KNOWN] = lists
 
 
-@compiled(types.boolean(TABLE, types.int64, types.int64, types.int64))
+@called
 def _gaps_within(words: Table, first: int, last: int, most: int) -> bool:
     """Whether no more than so many characters stand between any two words."""
     for word in range(first + 1, last + 1):
@@ -102,7 +107,7 @@ def _gaps_within(words: Table, first: int, last: int, most: int) -> bool:
     return True
 
 
-@compiled(types.int64(LETTERS, LETTERS, TABLE, types.int64))
+@called
 def _with_trunk(common: Letters, line: Letters, words: Table, first: int) -> int:
     """The word where a telephone number begins with the country's and the trunk digits before it."""
     while first and gap(words, first) <= WIDEST:
@@ -112,19 +117,25 @@ def _with_trunk(common: Letters, line: Letters, words: Table, first: int) -> int
     return first
 
 
-@compiled(types.void(LETTERS, LETTERS, LETTERS, TABLE, types.int64, types.int64, types.int64, LETTERS))
+@called
+def _word_at(words: Table, count: int, at: int) -> int:
+    """The word that has a letter of the line."""
+    low, high = 0, count
+    while high - low > 1:
+        middle = (low + high) // 2
+        if words[middle, START] <= at:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@called
 def _mark_term(
-    common: Letters,
-    line: Letters,
-    owners: Letters,
-    words: Table,
-    at: int,
-    end: int,
-    lists: int,
-    reach: Letters,
+    common: Letters, line: Letters, words: Table, count: int, at: int, end: int, lists: int, reach: Letters
 ) -> None:
     """Marks the words of a term that stands in line[at:end], if it may stand there."""
-    first, last = int(owners[at]), int(owners[end - 1])
+    first, last = _word_at(words, count, at), _word_at(words, count, end - 1)
     before, rest = at - words[first, START], words[last + 1, START] - end
     name = lists & RUNS
     if name and first == last and end - at >= INSIDE:
@@ -145,12 +156,12 @@ def _mark_term(
             reach[first] = max(reach[first], last)
 
 
-@compiled(types.void(LETTERS, LETTERS, LETTERS, LETTERS, TABLE, types.int64, LETTERS))
+@called
 def _mark_divided(
-    lexicon: Letters, common: Letters, line: Letters, owners: Letters, words: Table, size: int, reach: Letters
+    lexicon: Letters, common: Letters, line: Letters, words: Table, count: int, reach: Letters
 ) -> None:
-    """Marks what may be divided or stand within a word, wherever it begins in the line of that size."""
-    entries, buckets = int(lexicon[ENTRIES]), HEAD + int(lexicon[MASK]) + 1
+    """Marks what may be divided or stand within a word, wherever it begins in the line."""
+    entries, buckets, size = int(lexicon[ENTRIES]), buckets_of(lexicon), int(words[count, START])
     for at in range(size - FIRST + 1):
         number = lexicon[buckets + bucket_of(line[at], line[at + 1], line[at + 2])]
         while number:
@@ -161,18 +172,18 @@ def _mark_divided(
                 while place < end and lexicon[shift + place] == line[place]:
                     place += 1
                 if place == end:
-                    _mark_term(common, line, owners, words, at, end, int(lexicon[entry + LISTS]), reach)
+                    _mark_term(common, line, words, count, at, end, int(lexicon[entry + LISTS]), reach)
             number = lexicon[entry + NEXT]
 
 
-@compiled(types.boolean(LETTERS, TABLE, TABLE, types.int64))
+@inlined
 def _light(chars: Letters, kinds: Table, words: Table, word: int) -> bool:
     """Whether a word and the one before it may be of one name."""
     size = gap(words, word)
     return size == 0 or (size == 1 and kinds[chars[words[word, BEGIN] - 1], 0] & LIGHT != 0)
 
 
-@compiled(types.boolean(LETTERS, TABLE, TABLE, types.int64))
+@called
 def _apostrophe(chars: Letters, kinds: Table, words: Table, word: int) -> bool:
     """Whether between a word and the one before it stand apostrophes and nothing else."""
     start, end = words[word - 1, END], words[word, BEGIN]
@@ -183,7 +194,7 @@ def _apostrophe(chars: Letters, kinds: Table, words: Table, word: int) -> bool:
     return start < end
 
 
-@compiled(types.int64(LETTERS, TABLE, TABLE, types.int64, types.int64))
+@called
 def _opening(chars: Letters, kinds: Table, words: Table, first: int, last: int) -> int:
     """How many characters before words belong to them: the + or the bracket before a telephone number."""
     least = words[first - 1, END] if first else 0
@@ -201,7 +212,7 @@ def _opening(chars: Letters, kinds: Table, words: Table, first: int, last: int) 
     return int(closed) + int(at > least and chars[at - 1] == _PLUS)
 
 
-@compiled(types.int64(LETTERS, LETTERS, LETTERS, TABLE, TABLE, types.int64, LETTERS, LETTERS))
+@called
 def _joined(
     common: Letters,
     chars: Letters,
@@ -212,8 +223,8 @@ def _joined(
     reach: Letters,
     spans: Letters,
 ) -> int:
-    """Writes begin and end of what is marked, with the words that belong to it; what stands side by side becomes
-    one."""
+    """Writes begin and end of what is marked, with the words that belong to it; what stands side by side
+    becomes one."""
     found, start, end = 0, -1, -1
     for first in range(count):
         last = int(reach[first])
@@ -229,38 +240,12 @@ def _joined(
         else:
             start, end = first, last
             found += 1
-        if 2 * found <= len(spans):
-            spans[2 * found - 2] = words[start, BEGIN] - _opening(chars, kinds, words, start, end)
-            spans[2 * found - 1] = words[end, END]
+        spans[2 * found - 2] = words[start, BEGIN] - _opening(chars, kinds, words, start, end)
+        spans[2 * found - 1] = words[end, END]
     return found
 
 
-@compiled(types.int64(LETTERS, types.int64, types.int64, LETTERS, LETTERS, TABLE, LETTERS))
-def _found(
-    chars: Letters, size: int, met: int, lexicon: Letters, common: Letters, kinds: Table, spans: Letters
-) -> int:
-    """Writes where terms stand among so many characters: how many there are."""
-    line, owners = np.empty(3 * size, np.int32), np.empty(3 * size, np.int32)
-    words = np.empty((size + 1, COLUMNS), np.int32)
-    count = cut(chars, size, ANY_LETTER if met & UNUSUAL else LETTER, kinds, line, owners, words)
-    reach = np.full(count, -1, np.int32)
-    _mark_names(lexicon, common, line, words, count, reach)
-    _mark_divided(lexicon, common, line, owners, words, words[count, START], reach)
-    mark_births(lexicon, common, chars, line, kinds, words, count, reach)
-    return _joined(common, chars, line, kinds, words, count, reach, spans)
-
-
-@compiled(types.int64(TEXT, LETTERS, LETTERS, TABLE, LETTERS))
-def search(text: bytes, lexicon: Letters, common: Letters, kinds: Table, spans: Letters) -> int:
-    """Writes where terms stand in a text in UTF-8, as begin and end in code points, in order; how many there are, even
-    where there is no room for them. -1 if the text has characters of which the table does not know how they fold.
-    """
-    chars, sources = np.empty(len(text), np.int32), np.empty(len(text), np.int32)
-    size, met = characters(text, kinds, np.empty(0, np.int32), chars, sources)
-    return _found(chars, size, met, lexicon, common, kinds, spans) if size >= 0 else -1
-
-
-@compiled(types.int64(TEXT, types.int64, types.int64, WRITABLE_BYTES, types.int64))
+@inlined
 def _copied(text: bytes, start: int, end: int, out: Bytes, size: int) -> int:
     """Adds text[start:end] to what stands in out already: its new size."""
     for at in range(start, end):
@@ -269,26 +254,13 @@ def _copied(text: bytes, start: int, end: int, out: Bytes, size: int) -> int:
     return size
 
 
-@compiled(types.int64(TEXT, LETTERS, LETTERS, TABLE, LETTERS, TEXT, WRITABLE_BYTES))
-def replaced(
-    text: bytes, lexicon: Letters, common: Letters, kinds: Table, tags: Letters, marker: bytes, out: Bytes
-) -> int:
-    """Writes a text with each term replaced by the marker, and tags within a term left: its size, 0 if there are no
-    terms, -1 as `characters` says. Where the size is more than there is room for, nothing is written, and it is what
-    suffices."""
-    chars, sources = np.empty(len(text), np.int32), np.empty(len(text), np.int32)
-    count, met = characters(text, kinds, tags, chars, sources)
-    if count < 0:
-        return -1
-    spans = np.empty(count + 2, np.int32)  # between two terms stands something
-    found = _found(chars, count, met, lexicon, common, kinds, spans)
-    most = len(text) + found * len(marker)
-    if not found or most > len(out):
-        return most if found else 0
+@called
+def _edited(text: bytes, sources: Letters, spans: Letters, found: int, marker: bytes, out: Bytes) -> int:
+    """Writes a text with the marker in place of what was found: its size."""
     size = done = 0
     for span in range(found):
-        begin, end = spans[2 * span], spans[2 * span + 1]
-        size = _copied(text, done, sources[begin], out, size)
+        begin, end = int(spans[2 * span]), int(spans[2 * span + 1])
+        size = _copied(text, done, int(sources[begin]), out, size)
         done = int(sources[begin])
         size = _copied(marker, 0, len(marker), out, size)
         for place in range(begin, end):
@@ -297,3 +269,44 @@ def replaced(
                 size = _copied(text, done, source, out, size)
                 done = code_point(text, source)[1]
     return _copied(text, done, len(text), out, size)
+
+
+@compiled(
+    types.UniTuple(types.int64, 2)(TEXT, LETTERS, LETTERS, TABLE, LETTERS, TEXT, LETTERS, WRITABLE_BYTES),
+    allocates=False,
+)
+def replaced(
+    text: bytes,
+    lexicon: Letters,
+    common: Letters,
+    kinds: Table,
+    tags: Letters,
+    marker: bytes,
+    room: Letters,
+    out: Bytes,
+) -> tuple[int, int]:
+    """Writes a text in UTF-8 with each term replaced by the marker, and tags within a term left: how many
+    terms there are, -1 as `characters` says, and the size. Nothing is written where there are no terms, or
+    less room than that size.
+
+    room: ROOM numbers for each byte of the text and for one more. At its beginning are then begin and end of
+    each term, in code points without tags, in order.
+    """
+    size = len(text) + 1
+    spans, sources = room[:size], room[size : 2 * size]  # between two terms stands something
+    chars, reach = room[2 * size : 3 * size], room[3 * size : 4 * size]
+    line, words = room[4 * size : 7 * size], room[7 * size : ROOM * size].reshape((size, COLUMNS))
+    count, met = characters(text, kinds, tags, chars, sources)
+    if count < 0:
+        return -1, 0
+    count = cut(chars, count, ANY_LETTER if met & UNUSUAL else LETTER, kinds, line, words)
+    for word in range(count):
+        reach[word] = -1
+    _mark_names(lexicon, common, line, words, count, reach)
+    _mark_divided(lexicon, common, line, words, count, reach)
+    mark_births(lexicon, common, chars, line, kinds, words, count, reach)
+    found = _joined(common, chars, line, kinds, words, count, reach, spans)
+    most = len(text) + found * len(marker)
+    if not found or most > len(out):
+        return found, most
+    return found, _edited(text, sources, spans, found, marker, out)

@@ -32,6 +32,7 @@ WIDEST = 3
 LIGHT = frozenset(("", " ", "-", "\u00a0", "\u2010", "\u2011", "\u2013"))
 """What may stand between two terms that become one marker."""
 _ENDINGS = frozenset(INFLECTIONS)
+_SIZES = {len(ending) for ending in INFLECTIONS}
 TRUNKS = frozenset(("0", "49", "049", "0049", "490", "00490", "00"))
 """What may stand before a telephone number as we know it."""
 _LONGEST_TRUNK = 5
@@ -80,12 +81,22 @@ class Search:
         if divided:
             # most names are words of their own, which were found already
             whole, names = [keys[at] for at in words], self._names
-            divided = [key for key in divided if key not in names or line.count(key) != whole.count(key)]
+            divided = [
+                key
+                for key in divided
+                if key not in names or line.count(key) != whole.count(key) or _overlaps(key)
+            ]
         if divided:
             hits += _Line(parts, keys, line).hits(divided, self._terms)
         for birth in births:
             hits += birth.hits(parts, keys)
         return _joined(hits, parts, keys, self._beside) if hits else []
+
+
+def _overlaps(name: str) -> bool:
+    """Whether a name may begin before a word that is the name, too, with an ending left of that (En Enenen):
+    `count` tells one of the two."""
+    return name.startswith(tuple([name[size:] for size in _SIZES]))
 
 
 class Birth:
