@@ -62,6 +62,7 @@ def main(folder: Path, seed: int) -> None:
     for kind in (*KINDS, ANCHORS):
         digest.update(collected.numbers(kind).tobytes())
     full = np.full(8, (1 << 64) - 1, np.uint64)
+    clean = np.zeros(64, np.uint64)
     out, word, tally = (
         np.empty(50 * COLUMNS, np.int64),
         np.empty(WORD_ROOM, np.uint8),
@@ -72,7 +73,7 @@ def main(folder: Path, seed: int) -> None:
         while at < len(line):
             count, at = find(
                 bytes_of(line), at, hasher.key, letters_of(folds()), folds(), full, full, np.ones(LONGEST_WORD + 1, np.uint8), 9,
-                np.zeros(16, np.uint64), word, tally, out,
+                np.zeros(16, np.uint64), clean, word, tally, out,
             )  # fmt: skip
             digest.update(out[: count * COLUMNS].tobytes() + tally.tobytes())
     print(digest.hexdigest())

@@ -69,7 +69,7 @@ def found(data: bytes, wanted: list[str], longest_short: int = 0) -> list[tuple[
     while at < len(data):
         count, at = find(
             bytes_of(data), at, HASHER.key, letters_of(table), table, *bits, sizes, longest_short,
-            np.zeros(16, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
+            np.zeros(16, np.uint64), np.zeros(64, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
         )  # fmt: skip
         rows += [
             (data[start:end].decode(), what)
@@ -130,6 +130,6 @@ def found_short(data: bytes, others: Numbers) -> list[str]:
     out = np.empty(20 * COLUMNS, np.int64)
     count, _ = find(
         bytes_of(data), 0, HASHER.key, letters_of(table), table, np.zeros(1, np.uint64), others,
-        np.zeros(LONGEST_WORD + 1, np.uint8), 4, np.zeros(16, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
+        np.zeros(LONGEST_WORD + 1, np.uint8), 4, np.zeros(16, np.uint64), np.zeros(64, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
     )  # fmt: skip
     return [data[row[0] : row[1]].decode() for row in out[: count * COLUMNS].reshape(-1, COLUMNS).tolist()]

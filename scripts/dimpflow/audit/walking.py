@@ -137,6 +137,13 @@ def other_links(code: int, data: bytes, hasher: Hasher) -> list[int]:
     return []
 
 
+def prepare() -> None:
+    """Make what a walk needs, before other processes are forked."""
+    folds()
+    _table()
+    type_numbers()
+
+
 @cache
 def folds() -> Numbers:
     """What characters fold to; see `native.folding`."""

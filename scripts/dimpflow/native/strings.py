@@ -11,12 +11,13 @@ from dimpflow.native.filters import OTHERS, in_filter, word_hash
 from dimpflow.native.folding import NO_TEXT, UNKNOWN, folded_at, in_words
 from dimpflow.native.ids import LONGEST_WORD
 from dimpflow.native.json import string_end
-from dimpflow.native.siphash import sip
+from dimpflow.native.siphash import eight, sip
 from dimpflow.native.types import (
     BYTES,
     NUMBERS,
     WRITABLE_BYTES,
     WRITABLE_INTEGERS,
+    WRITABLE_NUMBERS,
     Bytes,
     Integers,
     Numbers,
@@ -33,6 +34,8 @@ _AN_ID, _A_BIRTH, _A_MOMENT = 1, 2, 3
 WORD_ROOM = LONGEST_WORD + 8
 _A_NUMBER = 8  # digits
 _QUOTE, _BACKSLASH = 0x22, 0x5C
+_EACH = np.uint64(0x0101010101010101)
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
 _NAMES = np.uint64(0x9E3779B97F4A7C15)
 """Makes the hash of a name another one than that of the same string as a value."""
 
@@ -133,15 +136,54 @@ def is_moment(data: Bytes, start: int) -> bool:
 
 
 @inlined
+def quote_in(eight_bytes: np.uint64) -> int:
+    """The place of the first quote among eight bytes, 8 if there is none."""
+    other = eight_bytes ^ (_EACH * np.uint64(_QUOTE))
+    zero = (other - _EACH) & ~other & (_EACH << np.uint64(7))
+    if zero == np.uint64(0):
+        return 8
+    below = ((zero & (~zero + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)  # of the lowest
+    return int(np.int64(((below & _EACH) * _EACH) >> np.uint64(56)))
+
+
+@inlined
+def short_string(data: Bytes, start: int) -> tuple[np.uint64, np.uint64, int]:
+    """The bytes of a string of 16 or less, before its first quote, as two numbers, and how many; 0 of them for any other."""
+    if start + 16 > len(data):
+        return np.uint64(0), np.uint64(0), 0
+    one, two = eight(data, start), eight(data, start + 8)
+    size = quote_in(one)
+    if size < 8:
+        one, two = one & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1)), np.uint64(0)
+    else:
+        last = quote_in(two)
+        if last == 8:
+            return one, two, 0
+        two, size = two & ((np.uint64(1) << np.uint64(8 * last)) - np.uint64(1)), 8 + last
+    # a quote behind a backslash does not end a string
+    return one, two, 0 if size > 0 and data[start + size - 1] == _BACKSLASH else size
+
+
+@inlined
 def what_stands_at(data: Bytes, start: int, end: int) -> int:
     """What the value of a member may be, by its name: an id (id, url, value, fullUrl, reference), a birth date (birthDate), a time that
     counts as a date, since it may be that of a birth (valueDateTime, in an extension)."""
     size = end - start
-    if size == 9 and data[start] == 0x62 and data[start + 5] == 0x44:
+    if size == 0:
+        return 0
+    first = data[start]
+    if size == 9 and first == 0x62 and data[start + 5] == 0x44:
         return _A_BIRTH
-    if size == 13 and data[start] == 0x76 and data[start + 5] == 0x44:
+    if size == 13 and first == 0x76 and data[start + 5] == 0x44:
         return _A_MOMENT
-    return _AN_ID if size == 2 or size == 3 or size == 5 or size == 7 or size == 9 else 0
+    is_id = (
+        (size == 2 and first == 0x69)
+        or (size == 3 and first == 0x75)
+        or (size == 5 and first == 0x76)
+        or (size == 7 and first == 0x66)
+        or (size == 9 and first == 0x72)
+    )
+    return _AN_ID if is_id else 0
 
 
 @inlined
@@ -186,6 +228,7 @@ def short_id(
         BYTES,
         types.int64,
         NUMBERS,
+        WRITABLE_NUMBERS,
         WRITABLE_BYTES,
         WRITABLE_INTEGERS,
         WRITABLE_INTEGERS,
@@ -203,6 +246,7 @@ def find(
     sizes: Bytes,
     longest_short: int,
     seen: Numbers,
+    clean: Numbers,
     word: Bytes,
     tally: Integers,
     out: Integers,
@@ -211,11 +255,13 @@ def find(
 
     data: JSON, from `at` on, which is outside strings; letters_of, folds: see `folding`; letters, others: filters of words, see `filters`; among the others are dates (`yyyymmdd`) and short ids;
     sizes: by their number of bytes, whether such words are in it; longest_short: bytes of the longest short id, 0 for none; seen: hashes of strings that need not be told, each at the place of its lowest bits;
+    clean: room for short strings in which nothing was found, two
+    numbers for each;
     word: room for a word, of WORD_ROOM bytes; tally: TALLY numbers, to which what is counted
     is added.
     """
     n, rows, count = len(data), len(out) // COLUMNS, 0
-    mask = np.uint64(len(seen) - 1)
+    mask, clean_mask = np.uint64(len(seen) - 1), np.uint64(len(clean) // 2 - 1)
     while at < n:
         byte = data[at]
         if byte != _QUOTE:
@@ -238,6 +284,18 @@ def find(
             return count, at
         start = at + 1
         at = start
+        # names and codes come again and again, and most are short: two numbers tell them apart
+        one, two, size = short_string(data, start)
+        slot = 0
+        if size > 0:
+            slot = 2 * int(np.int64((((one ^ two * _PRIME) * _PRIME) >> np.uint64(40)) & clean_mask))
+            if clean[slot] == one and clean[slot + 1] == two:
+                name = start + size + 1 < n and data[start + size + 1] == 0x3A
+                if name or tally[_NAMED] == 0:
+                    tally[_NAMED] = what_stands_at(data, start, start + size) if name else 0
+                    at = start + size + 1
+                    continue
+        fits = size > 0
         size, first, hit = 0, start, False
         while at < n:
             if size == 0:
@@ -294,6 +352,8 @@ def find(
         elif tally[_NAMED] == _A_BIRTH and end - start == 10:
             tally[BIRTHS] += iso_day(data, start, start + 4, word) > 0
         if not hit:
+            if fits:
+                clean[slot], clean[slot + 1] = one, two
             continue
         number = sip(key, data, start, end)
         if name:

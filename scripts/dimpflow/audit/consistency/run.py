@@ -23,7 +23,7 @@ from dimpflow.sources import Compression
 _TYPE = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 _PAIRS = 500
 """Lines that a process gets at a time."""
-_COMPARED = 20_000
+_COMPARED = 10_000
 """Lines whose references are compared by their places, at most; of more, every n-th."""
 _PROFILED = 5_000
 """Lines whose values are compared one by one, at most."""

@@ -21,6 +21,7 @@ from dimpflow.audit.leaks.store import ENDING, Part, Sizes, merge
 from dimpflow.audit.leaks.values import Gatherer
 from dimpflow.audit.processes import in_processes
 from dimpflow.audit.survey import Seen, Survey
+from dimpflow.audit.walking import prepare
 from dimpflow.errors import InputError
 from dimpflow.native.hashing import Hasher
 from dimpflow.ndjson import read_errors
@@ -123,6 +124,7 @@ def _in_parts(pieces: Iterable[_Piece], hasher: Hasher, processes: int) -> Itera
     """The hashes of the import, in parts, and what was seen of it."""
     if processes <= 1:
         return map(partial(_gather, Gatherer(hasher)), pieces)
+    prepare()
     return in_processes(processes, _gather_here, pieces, _start, hasher)
 
 

@@ -8,7 +8,7 @@ from dimpflow.ndjson import line_range, open_input, read_errors
 from dimpflow.sources import Compression
 
 PIECE = 16 << 20  # bytes that a process gets at a time; of the import, whose hashes are in memory at once
-BLOCK = 1 << 19  # bytes that are looked at at once; larger ones fall out of the processor's caches
+BLOCK = 1 << 20  # bytes that are looked at at once; larger ones fall out of the processor's caches
 
 Stretch = tuple[Path, int] | bytes
 """A file and where a piece of it begins, or lines of it themselves."""

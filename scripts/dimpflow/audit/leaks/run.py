@@ -20,7 +20,7 @@ from dimpflow.audit.leaks.scan import Scanner
 from dimpflow.audit.leaks.tally import Tally, rows
 from dimpflow.audit.processes import in_processes
 from dimpflow.audit.survey import Seen
-from dimpflow.audit.walking import Walker, links_and_lines
+from dimpflow.audit.walking import Walker, links_and_lines, prepare
 from dimpflow.errors import ConfigError
 
 _PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z?]\w*)*(\.\*)?")
@@ -134,6 +134,7 @@ def _scanned(result: Path, known: Gathered, common_from: int, processes: int) ->
     """What each piece of the result holds."""
     if processes <= 1:
         return map(_Search(known, common_from), stretches(result))
+    prepare()
     return in_processes(processes, _search_here, stretches(result), _start, (known, common_from))
 
 

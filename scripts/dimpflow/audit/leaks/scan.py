@@ -21,6 +21,8 @@ from dimpflow.native.strings import COLUMNS, NAME, TALLY, WORD_ROOM, find
 
 _REMEMBERED = 1 << 16
 """Strings without a value that are not looked at again; and with one, by their hash."""
+_SHORT = 1 << 12
+"""Short strings that the loop itself knows to be without a value; few enough for the processor's caches."""
 _TOLD = 1 << 14
 """Strings that are told at a time."""
 _MASK = (1 << 64) - 1
@@ -37,6 +39,7 @@ class Scanner:
         self._clean = np.zeros(_REMEMBERED, np.uint64)
         self._letters_of = letters_of(folds())
         self._tally = np.zeros(TALLY, np.int64)
+        self._short = np.zeros(2 * _SHORT, np.uint64)
         self._word = np.empty(WORD_ROOM, np.uint8)
         self._told = np.empty(_TOLD * COLUMNS, np.int64)
         self._suspects: set[int] = set()
@@ -72,6 +75,7 @@ class Scanner:
                 self._sizes,
                 matcher.longest_short,
                 self._clean,
+                self._short,
                 self._word,
                 self._tally,
                 told,
