@@ -33,10 +33,10 @@ if AUDITS:
             in_job("logs", "values.log"),
         benchmark:
             in_job("benchmarks", "values.tsv")
+        priority: -1
         conda:
             "../envs/dimp.yaml"
         threads: 1
-        priority: -1
         resources:
             mem_mb=1000,
             runtime=240,
