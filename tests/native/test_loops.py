@@ -125,6 +125,15 @@ def test_short_ids_are_looked_for_at_ends_where_ids_stand(place: str) -> None:
     assert told == ([] if place == "code" else ["Patient/17", "urn:x:17"])
 
 
+@pytest.mark.parametrize("colon", [":", ": ", " :", " \t: "])
+def test_what_stands_at_a_name_is_known_whatever_is_around_the_colon(colon: str) -> None:
+    """Also where the name was met before."""
+    bits = np.zeros(1 << 12, np.uint64)
+    put_into_filter(bits, np.array([HASHER(b"17") | 1], np.uint64))
+    line = '{"code"COLON"x","id"COLON"17"}\n{"id"COLON"x","code"COLON"17"}\n'.replace("COLON", colon)
+    assert found_short(3 * line.encode(), bits) == ["17"] * 3
+
+
 def found_short(data: bytes, others: Numbers) -> list[str]:
     table = folds()
     out = np.empty(20 * COLUMNS, np.int64)

@@ -289,10 +289,12 @@ def find(
         slot = 0
         if size > 0:
             slot = 2 * int(np.int64((((one ^ two * _PRIME) * _PRIME) >> np.uint64(40)) & clean_mask))
-            if clean[slot] == one and clean[slot + 1] == two:
-                name = start + size + 1 < n and data[start + size + 1] == 0x3A
-                if name or tally[_NAMED] == 0:
-                    tally[_NAMED] = what_stands_at(data, start, start + size) if name else 0
+            after = data[start + size + 1] if start + size + 1 < n else np.uint8(0)
+            # if there is white space, look what is behind it
+            if clean[slot] == one and clean[slot + 1] == two and after > 0x20:
+                if after == 0x3A:
+                    tally[_NAMED] = what_stands_at(data, start, start + size)
+                if after == 0x3A or tally[_NAMED] == 0:
                     at = start + size + 1
                     continue
         fits = size > 0
