@@ -9,6 +9,8 @@ import numpy as np
 import orjson
 import pytest
 
+from dimpflow.audit import walking
+from dimpflow.audit.leaks import people
 from dimpflow.audit.leaks.kinds import ANCHORS, KINDS
 from dimpflow.audit.leaks.people import People
 from dimpflow.audit.leaks.values import Gatherer
@@ -148,6 +150,22 @@ def test_of_generated_cohorts(shape: Shape, tmp_path: Path, monkeypatch: pytest.
     lines = [line for path in sorted(tmp_path.glob("*.ndjson")) for line in path.read_bytes().splitlines()]
     assert len(lines) > 30
     assert same(lines, monkeypatch)["full name"]
+
+
+@pytest.mark.parametrize("rows", [3, 40, 400])
+def test_of_more_than_there_is_room_for(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Walks go on where the room was full; a line that has no room at all is taken apart."""
+    generate(tmp_path, patients=10, seed=5)
+    lines = [line for path in sorted(tmp_path.glob("*.ndjson")) for line in path.read_bytes().splitlines()]
+    lines += [orjson.dumps(one) for one in RESOURCES]
+    expected = gathered(lines)
+    for name in ("_EVENTS", "_IDS", "_LINKS", "_LINES"):
+        monkeypatch.setattr(walking, name, rows)
+    monkeypatch.setattr(people, "_VALUES", max(rows, 30))
+    found = gathered(lines)
+    for marks in ("lengths", "anchors"):
+        assert found.pop(marks) <= expected.pop(marks)
+    assert found == expected
 
 
 @needs_shared
