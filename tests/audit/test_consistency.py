@@ -16,6 +16,7 @@ from dimpflow.audit.survey import Seen, Survey
 from dimpflow.audit.walking import Walker, links_and_lines
 from dimpflow.errors import InputError
 from dimpflow.native.hashing import Hasher
+from dimpflow.native.marks import Marker
 
 Lines = list[dict[str, Any]]
 
@@ -74,7 +75,7 @@ def seen(path: Path, survey: Survey) -> Seen:
     """What a walk through a file sees."""
     walker = Walker(survey.hasher)
     found = Seen([], [])
-    for links, others, lines in links_and_lines(path.read_bytes(), walker, survey.hasher):
+    for links, others, lines in links_and_lines(Marker()(path.read_bytes()), walker, survey.hasher):
         found.add(links, others, lines, 0)
     return found
 

@@ -16,6 +16,7 @@ from dimpflow.audit.leaks.people import People
 from dimpflow.audit.leaks.values import Gatherer
 from dimpflow.audit.walking import Code, Taken, Walker
 from dimpflow.native.hashing import Hasher
+from dimpflow.native.marks import Marked, Marker
 from generate import Shape, generate
 from shared import SHARED, needs_shared
 
@@ -87,11 +88,11 @@ def gathered(lines: Iterable[bytes]) -> Gathered:
     return kinds | vars(collected.sizes) | {"links": links, "starts": starts}
 
 
-def apart(self: Walker, block: bytes, *, values: bool = True) -> Iterator[Taken]:
+def apart(self: Walker, block: Marked, *, values: bool = True) -> Iterator[Taken]:
     """A walk that leaves all to others."""
     none = np.empty(0, np.uint64)
     events, starts, at = [], [], 0
-    for number, line in enumerate(block.splitlines(keepends=True)):
+    for number, line in enumerate(block.block.splitlines(keepends=True)):
         events.append((Code.LINE, at, at + len(line.rstrip()), number, 0))
         starts.append((at, 0))
         at += len(line)
@@ -181,7 +182,7 @@ def test_nearly_nothing_is_left_to_others(tmp_path: Path) -> None:
     told = left = 0
     for path in tmp_path.glob("*.ndjson"):
         block = path.read_bytes()
-        for taken in walker.take(block):
+        for taken in walker.take(Marker()(block)):
             people.take(block, taken.events)
             told += len(taken.events)
             left += int((taken.events[:, 0] > 0).sum())

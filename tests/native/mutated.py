@@ -19,9 +19,10 @@ from dimpflow.audit.leaks.kinds import ANCHORS, KINDS  # noqa: E402
 from dimpflow.audit.leaks.values import Gatherer  # noqa: E402
 from dimpflow.audit.walking import folds  # noqa: E402
 from dimpflow.native.folding import letters_of  # noqa: E402
-from dimpflow.native.hashing import Hasher, bytes_of  # noqa: E402
+from dimpflow.native.hashing import Hasher  # noqa: E402
 from dimpflow.native.ids import LONGEST_WORD  # noqa: E402
-from dimpflow.native.strings import COLUMNS, TALLY, WORD_ROOM, find  # noqa: E402
+from dimpflow.native.marks import Marker  # noqa: E402
+from dimpflow.native.strings import COLUMNS, TALLY, WORD_ROOM, Known, Wanted, find  # noqa: E402
 
 
 def mutated(line: bytes, drawn: random.Random) -> bytes:
@@ -62,19 +63,22 @@ def main(folder: Path, seed: int) -> None:
     for kind in (*KINDS, ANCHORS):
         digest.update(collected.numbers(kind).tobytes())
     full = np.full(8, (1 << 64) - 1, np.uint64)
-    clean = np.zeros(64, np.uint64)
+    sizes, letters = np.ones(LONGEST_WORD + 1, np.uint8), letters_of(folds())
+    for array in (full, sizes, letters):
+        array.setflags(write=False)
+    wanted = Wanted(hasher.key, letters, folds(), full, full, sizes, 9)
+    known = Known(np.zeros(16, np.uint64), np.zeros(64, np.uint64), np.zeros(16, np.uint64))
     out, word, tally = (
         np.empty(50 * COLUMNS, np.int64),
         np.empty(WORD_ROOM, np.uint8),
         np.zeros(TALLY, np.int64),
     )
+    marker = Marker()
     for line in lines:
-        at = 0
+        at, marked = 0, marker(line)
+        digest.update(marked.marks.tobytes())
         while at < len(line):
-            count, at = find(
-                bytes_of(line), at, hasher.key, letters_of(folds()), folds(), full, full, np.ones(LONGEST_WORD + 1, np.uint8), 9,
-                np.zeros(16, np.uint64), clean, word, tally, out,
-            )  # fmt: skip
+            count, at = find(marked.data, marked.marks, at, wanted, known, word, tally, out)
             digest.update(out[: count * COLUMNS].tobytes() + tally.tobytes())
     print(digest.hexdigest())
 

@@ -14,10 +14,11 @@ from dimpflow.audit.walking import folds
 from dimpflow.audit.words import days, fold, words
 from dimpflow.native.filters import put_into_filter
 from dimpflow.native.folding import UNKNOWN, letters_of
-from dimpflow.native.hashing import Hasher, bytes_of
+from dimpflow.native.hashing import Hasher
 from dimpflow.native.ids import LONGEST_WORD
-from dimpflow.native.strings import COLUMNS, NAME, NUMBER, TALLY, VALUE, WORD_ROOM, find
-from dimpflow.native.types import Numbers
+from dimpflow.native.marks import Marker
+from dimpflow.native.strings import COLUMNS, NAME, NUMBER, TALLY, VALUE, WORD_ROOM, Known, Wanted, find
+from dimpflow.native.types import Bytes, Numbers
 
 ROOT = Path(__file__).parents[2]
 HASHER = Hasher(bytes(range(16)))
@@ -56,20 +57,31 @@ def test_a_character_is_folded_as_it_is_in_a_text() -> None:
         assert words(fold(text)) == folded.split(), ascii(text)
 
 
-def found(data: bytes, wanted: list[str], longest_short: int = 0) -> list[tuple[str, int]]:
+def wanted_of(letters: Numbers, others: Numbers, sizes: Bytes, longest_short: int) -> Wanted:
+    table = folds()
+    arrays = (letters_of(table), letters, others, sizes)
+    for array in arrays:
+        array.setflags(write=False)
+    return Wanted(HASHER.key, arrays[0], table, letters, others, sizes, longest_short)
+
+
+def nothing_known() -> Known:
+    return Known(np.zeros(16, np.uint64), np.zeros(64, np.uint64), np.zeros(16, np.uint64))
+
+
+def found(data: bytes, words_wanted: list[str], longest_short: int = 0) -> list[tuple[str, int]]:
     """The strings that may hold one of the words."""
     bits = [np.zeros(1 << 12, np.uint64) for _ in range(2)]
     sizes = np.zeros(LONGEST_WORD + 1, np.uint8)
-    for word in wanted:
+    for word in words_wanted:
         number = HASHER.word(word.encode()[:LONGEST_WORD])
         put_into_filter(bits[number & 1], np.array([number], np.uint64))
         sizes[min(len(word.encode()), LONGEST_WORD)] = 1
-    table = folds()
     out, at, rows = np.empty(7 * COLUMNS, np.int64), 0, []
+    marked, wanted, known = Marker()(data), wanted_of(*bits, sizes, longest_short), nothing_known()
     while at < len(data):
         count, at = find(
-            bytes_of(data), at, HASHER.key, letters_of(table), table, *bits, sizes, longest_short,
-            np.zeros(16, np.uint64), np.zeros(64, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
+            marked.data, marked.marks, at, wanted, known, np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
         )  # fmt: skip
         rows += [
             (data[start:end].decode(), what)
@@ -135,10 +147,11 @@ def test_what_stands_at_a_name_is_known_whatever_is_around_the_colon(colon: str)
 
 
 def found_short(data: bytes, others: Numbers) -> list[str]:
-    table = folds()
     out = np.empty(20 * COLUMNS, np.int64)
+    none = np.zeros(LONGEST_WORD + 1, np.uint8)
+    marked = Marker()(data)
     count, _ = find(
-        bytes_of(data), 0, HASHER.key, letters_of(table), table, np.zeros(1, np.uint64), others,
-        np.zeros(LONGEST_WORD + 1, np.uint8), 4, np.zeros(16, np.uint64), np.zeros(64, np.uint64), np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
+        marked.data, marked.marks, 0, wanted_of(np.zeros(1, np.uint64), others, none, 4), nothing_known(),
+        np.empty(WORD_ROOM, np.uint8), np.zeros(TALLY, np.int64), out,
     )  # fmt: skip
     return [data[row[0] : row[1]].decode() for row in out[: count * COLUMNS].reshape(-1, COLUMNS).tolist()]

@@ -18,8 +18,9 @@ from dimpflow.fhir.table import RESOURCE_TYPES
 from dimpflow.native import people
 from dimpflow.native import walk as native
 from dimpflow.native.folding import fold_table
-from dimpflow.native.hashing import Hasher, bytes_of
+from dimpflow.native.hashing import Hasher
 from dimpflow.native.ids import LONGEST_WORD, MOST_WORDS
+from dimpflow.native.marks import Marked
 from dimpflow.native.tables import table
 from dimpflow.native.types import Bytes, Integers, Numbers
 
@@ -92,14 +93,14 @@ class Walker:
         self.lengths: Bytes = np.zeros(MOST_WORDS + 1, np.uint8)
         self.sizes: Bytes = np.zeros(LONGEST_WORD + 1, np.uint8)
 
-    def take(self, block: bytes, *, values: bool = True) -> Iterator[Taken]:
+    def take(self, block: Marked, *, values: bool = True) -> Iterator[Taken]:
         """Walk through whole lines. values: whether more than links is wanted. The events are those of one step only."""
-        data, known, counts = bytes_of(block), _table(), self._counts
+        data, known, counts = block.data, _table(), self._counts
         at = 0
         while at < len(data):
             counts[: native.RESOURCES] = 0
             at = native.walk(
-                data, at, self._key, folds(), known.keys, known.entries, known.told, known.patient, values,
+                data, block.marks, at, self._key, folds(), known.keys, known.entries, known.told, known.patient, values,
                 self._seen, self._events, self._ids, self._links, self._lines, self.lengths, self.sizes, counts, self._frames, self._words,
             )  # fmt: skip
             told, ids, links, lines = counts[: native.RESOURCES].tolist()
@@ -116,14 +117,14 @@ class Walker:
 
 
 def links_and_lines(
-    block: bytes, walker: Walker, hasher: Hasher
+    block: Marked, walker: Walker, hasher: Hasher
 ) -> Iterator[tuple[Numbers, Numbers, Integers]]:
     """The links of whole lines, and where these begin. ValueError: a line is not JSON."""
     for taken in walker.take(block, values=False):
         others = [
             number
             for code, start, end, *_ in taken.events.tolist()
-            for number in other_links(code, block[start:end], hasher)
+            for number in other_links(code, block.block[start:end], hasher)
         ]
         yield taken.links, np.array(others, np.uint64), taken.lines
 

@@ -3,15 +3,19 @@
 A filter says yes for all that is in it and for little else, so what is found here must be looked at again.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import types
 
+from dimpflow.native.bits import product
 from dimpflow.native.compiled import compiled, inlined
+from dimpflow.native.days import german_day, is_moment, iso_day
 from dimpflow.native.filters import OTHERS, in_filter, word_hash
 from dimpflow.native.folding import NO_TEXT, UNKNOWN, folded_at, in_words
 from dimpflow.native.ids import LONGEST_WORD
-from dimpflow.native.json import string_end
-from dimpflow.native.siphash import eight, sip
+from dimpflow.native.marks import QUOTE, next_mark
+from dimpflow.native.siphash import eight, few, sip
 from dimpflow.native.types import (
     BYTES,
     NUMBERS,
@@ -27,44 +31,61 @@ VALUE, NAME, NUMBER = 0, 1, 2
 """What a find is: a string, the name of a member, a number."""
 COLUMNS = 4
 """Of a find: where it begins and ends, what it is, its hash."""
-LINES, BIRTHS, _NAMED = range(3)
-"""What is counted: line ends, full birth dates. And what stands at the last name."""
-TALLY = 3
+BIRTHS, _NAMED = range(2)
+"""What is counted: full birth dates. And what stands at the last name."""
+TALLY = 2
 _AN_ID, _A_BIRTH, _A_MOMENT = 1, 2, 3
 WORD_ROOM = LONGEST_WORD + 8
 _A_NUMBER = 8  # digits
-_QUOTE, _BACKSLASH = 0x22, 0x5C
-_EACH = np.uint64(0x0101010101010101)
+_SHORT = 16  # bytes
+_BACKSLASH = 0x5C
+_NOWHERE = -1
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _NAMES = np.uint64(0x9E3779B97F4A7C15)
 """Makes the hash of a name another one than that of the same string as a value."""
 
 
-@inlined
-def digits(data: Bytes, at: int, count: int) -> bool:
-    """Whether there are so many digits."""
-    if at + count > len(data):
-        return False
-    for place in range(at, at + count):
-        if data[place] < 0x30 or data[place] > 0x39:
-            return False
-    return True
+class Wanted(NamedTuple):
+    """key: of the hashes; letters_of, folds: see `folding`; letters, others: filters of words, see `filters`; among the others are dates
+    (`yyyymmdd`) and short ids; sizes: by their number of bytes, whether such words are in it; longest_short: bytes of the longest short
+    id, 0 for none."""
+
+    key: Numbers
+    letters_of: Bytes
+    folds: Numbers
+    letters: Numbers
+    others: Numbers
+    sizes: Bytes
+    longest_short: int
+
+
+class Known(NamedTuple):
+    """What need not be looked at again, each at the place of its lowest bits. seen: hashes of strings that somebody else has looked at;
+    short: strings of 16 bytes or less, in two numbers each; long: quick hashes of longer ones."""
+
+    seen: Numbers
+    short: Numbers
+    long: Numbers
+
+
+_WANTED: Any = types.NamedTuple((NUMBERS, BYTES, NUMBERS, NUMBERS, NUMBERS, BYTES, types.int64), Wanted)
+_KNOWN: Any = types.NamedUniTuple(WRITABLE_NUMBERS, 3, Known)
 
 
 @inlined
-def is_known(word: Bytes, size: int, sizes: Bytes, letters: Numbers, others: Numbers, key: Numbers) -> bool:
+def is_known(word: Bytes, size: int, wanted: Wanted) -> bool:
     """Whether a word, of which LONGEST_WORD bytes count, may be in its filter."""
     size = min(size, LONGEST_WORD)
-    if sizes[size] == 0:
+    if wanted.sizes[size] == 0:
         return False
-    number = word_hash(key, word, 0, size)
-    return in_filter(others if number & np.uint64(OTHERS) else letters, number)
+    number = word_hash(wanted.key, word, 0, size)
+    return in_filter(wanted.others if number & np.uint64(OTHERS) else wanted.letters, number)
 
 
 @inlined
-def is_number(digits: Bytes, size: int, others: Numbers, key: Numbers) -> bool:
+def is_number(digits: Bytes, size: int, wanted: Wanted) -> bool:
     """Whether what is looked up as no word, a day or an id, may be in the filter of others."""
-    return in_filter(others, sip(key, digits, 0, size) | np.uint64(OTHERS))
+    return in_filter(wanted.others, sip(wanted.key, digits, 0, size) | np.uint64(OTHERS))
 
 
 @inlined
@@ -75,93 +96,6 @@ def put(folded: np.uint64, word: Bytes, size: int) -> int:
         if size + place < LONGEST_WORD:
             word[size + place] = np.uint8((folded >> np.uint64(8 * (place + 1))) & np.uint64(0xFF))
     return count
-
-
-@inlined
-def iso_day(data: Bytes, start: int, at: int, out: Bytes) -> int:
-    """The bytes `yyyymmdd` of a date as `1958-05-17` whose year is data[start:at]; 8, or 0 if there is none."""
-    if not (
-        at - start == 4 and digits(data, start, 4) and digits(data, at + 1, 2) and digits(data, at + 4, 2)
-    ):
-        return 0
-    if data[at + 3] != 0x2D or digits(data, at + 6, 1):
-        return 0
-    for place in range(4):
-        out[place] = data[start + place]
-    for place in range(2):
-        out[4 + place] = data[at + 1 + place]
-        out[6 + place] = data[at + 4 + place]
-    return 8
-
-
-@inlined
-def german_day(data: Bytes, start: int, at: int, out: Bytes) -> int:
-    """The same of a date as `17.05.1958` or `7. 5. 1958`, whose day is data[start:at]."""
-    if at - start > 2 or not digits(data, start, at - start):
-        return 0
-    month = at + 1
-    if month < len(data) and data[month] == 0x20:
-        month += 1
-    size = 2 if digits(data, month, 2) else 1
-    if not digits(data, month, size) or month + size >= len(data) or data[month + size] != 0x2E:
-        return 0
-    year = month + size + 1
-    if year < len(data) and data[year] == 0x20:
-        year += 1
-    if not digits(data, year, 4) or digits(data, year + 4, 1):
-        return 0
-    for place in range(4):
-        out[place] = data[year + place]
-    out[4] = data[month] if size == 2 else 0x30
-    out[5] = data[month + size - 1]
-    out[6] = data[start] if at - start == 2 else 0x30
-    out[7] = data[at - 1]
-    return 8
-
-
-@inlined
-def is_moment(data: Bytes, start: int) -> bool:
-    """Whether a string that begins with a date goes on as a time of it and holds nothing else (FHIR R4 section 2.24.0.1)."""
-    if not (digits(data, start + 11, 2) and data[start + 10] == 0x54 and digits(data, start + 14, 2)):
-        return False
-    if data[start + 13] != 0x3A:
-        return False
-    at = start + 16
-    while at < len(data) and data[at] != _QUOTE:
-        byte = data[at]
-        if not (0x30 <= byte <= 0x3A or byte == 0x2E or byte == 0x2B or byte == 0x2D or byte == 0x5A):
-            return False
-        at += 1
-    return True
-
-
-@inlined
-def quote_in(eight_bytes: np.uint64) -> int:
-    """The place of the first quote among eight bytes, 8 if there is none."""
-    other = eight_bytes ^ (_EACH * np.uint64(_QUOTE))
-    zero = (other - _EACH) & ~other & (_EACH << np.uint64(7))
-    if zero == np.uint64(0):
-        return 8
-    below = ((zero & (~zero + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)  # of the lowest
-    return int(np.int64(((below & _EACH) * _EACH) >> np.uint64(56)))
-
-
-@inlined
-def short_string(data: Bytes, start: int) -> tuple[np.uint64, np.uint64, int]:
-    """The bytes of a string of 16 or less, before its first quote, as two numbers, and how many; 0 of them for any other."""
-    if start + 16 > len(data):
-        return np.uint64(0), np.uint64(0), 0
-    one, two = eight(data, start), eight(data, start + 8)
-    size = quote_in(one)
-    if size < 8:
-        one, two = one & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1)), np.uint64(0)
-    else:
-        last = quote_in(two)
-        if last == 8:
-            return one, two, 0
-        two, size = two & ((np.uint64(1) << np.uint64(8 * last)) - np.uint64(1)), 8 + last
-    # a quote behind a backslash does not end a string
-    return one, two, 0 if size > 0 and data[start + size - 1] == _BACKSLASH else size
 
 
 @inlined
@@ -187,17 +121,8 @@ def what_stands_at(data: Bytes, start: int, end: int) -> int:
 
 
 @inlined
-def short_id(
-    data: Bytes,
-    start: int,
-    end: int,
-    key: Numbers,
-    others: Numbers,
-    table: Numbers,
-    longest: int,
-    out: Bytes,
-) -> bool:
-    """Whether a string may be, or end with, a short id of so many bytes at most."""
+def short_id(data: Bytes, start: int, end: int, wanted: Wanted, out: Bytes) -> bool:
+    """Whether a string may be, or end with, a short id."""
     between = 0x2F
     if (
         end - start > 4
@@ -210,68 +135,97 @@ def short_id(
     first = end
     while first > start and data[first - 1] != between:
         first -= 1
-        if end - first > longest:
+        if end - first > wanted.longest_short:
             return False
-    size = in_words(table, data, first, end, out, 0)
-    return size == NO_TEXT or is_number(out, size, others, key)
+    size = in_words(wanted.folds, data, first, end, out, 0)
+    return size == NO_TEXT or is_number(out, size, wanted)
+
+
+@inlined
+def short_string(data: Bytes, start: int, size: int) -> tuple[np.uint64, np.uint64]:
+    """A string of 1 to 16 bytes as two numbers."""
+    if size <= 8:
+        return few(data, start, size), np.uint64(0)
+    return eight(data, start), few(data, start + 8, size - 8)
+
+
+@inlined
+def quick_hash(key: Numbers, data: Bytes, start: int, end: int) -> np.uint64:
+    """A hash of a string of 16 bytes or more with a key that nobody knows, to tell strings apart that nobody chose to be alike: faster
+    than `sip`. As in Wang, wyhash, 2019, two numbers of 64 bits are multiplied and both halves of the product count."""
+    number = key[0] ^ np.uint64(end - start)
+    while start + 16 < end:
+        number = product(number ^ eight(data, start), key[1] ^ eight(data, start + 8))
+        start += 16
+    return product(number ^ eight(data, end - 16), key[1] ^ eight(data, end - 8))
+
+
+@inlined
+def holds(data: Bytes, start: int, end: int, wanted: Wanted, moment: bool, word: Bytes) -> bool:
+    """Whether a string may hold a word or a date. moment: whether it may be a time, which then counts as no date."""
+    size, first, at = 0, start, start
+    while at < end:
+        if size == 0:
+            first = at
+        full = min(end, at + LONGEST_WORD - size)
+        while at < full and wanted.letters_of[data[at]] != 0:
+            word[size] = wanted.letters_of[data[at]]
+            size += 1
+            at += 1
+        if at >= end:
+            break
+        byte = data[at]
+        folded, behind = folded_at(wanted.folds, data, at, end)
+        if byte == _BACKSLASH:
+            if at + 1 < end and data[at + 1] == 0x75:
+                return True
+            folded, behind = np.uint64(0), at + 2
+        elif folded == np.uint64(UNKNOWN):
+            return True
+        elif folded != np.uint64(0):
+            size += put(folded, word, size)
+            at = behind
+            continue
+        if size > 0:
+            if is_known(word, size, wanted):
+                return True
+            day = 0
+            if byte == 0x2D and size == 4:
+                day = iso_day(data, first, at, word)
+                if day > 0 and moment and first == start and is_moment(data, start, end):
+                    day = 0
+            elif byte == 0x2E and size <= 2:
+                day = german_day(data, first, at, word)
+            if day > 0 and is_number(word, day, wanted):
+                return True
+        size = 0
+        at = behind
+    return size > 0 and is_known(word, size, wanted)
 
 
 @compiled(
     types.UniTuple(types.int64, 2)(
-        BYTES,
-        types.int64,
-        NUMBERS,
-        BYTES,
-        NUMBERS,
-        NUMBERS,
-        NUMBERS,
-        BYTES,
-        types.int64,
-        NUMBERS,
-        WRITABLE_NUMBERS,
-        WRITABLE_BYTES,
-        WRITABLE_INTEGERS,
-        WRITABLE_INTEGERS,
+        BYTES, NUMBERS, types.int64, _WANTED, _KNOWN, WRITABLE_BYTES, WRITABLE_INTEGERS, WRITABLE_INTEGERS
     ),
     allocates=False,
-)
+)  # fmt: skip
 def find(
-    data: Bytes,
-    at: int,
-    key: Numbers,
-    letters_of: Bytes,
-    folds: Numbers,
-    letters: Numbers,
-    others: Numbers,
-    sizes: Bytes,
-    longest_short: int,
-    seen: Numbers,
-    clean: Numbers,
-    word: Bytes,
-    tally: Integers,
-    out: Integers,
-) -> tuple[int, int]:
+    data: Bytes, marks: Numbers, at: int, wanted: Wanted, known: Known, word: Bytes, tally: Integers, out: Integers
+) -> tuple[int, int]:  # fmt: skip
     """Put what may hold something into `out`, in rows of COLUMNS; how many, and where to go on, the end of the data if all was looked at.
 
-    data: JSON, from `at` on, which is outside strings; letters_of, folds: see `folding`; letters, others: filters of words, see `filters`; among the others are dates (`yyyymmdd`) and short ids;
-    sizes: by their number of bytes, whether such words are in it; longest_short: bytes of the longest short id, 0 for none; seen: hashes of strings that need not be told, each at the place of its lowest bits;
-    clean: room for short strings in which nothing was found, two
-    numbers for each;
-    word: room for a word, of WORD_ROOM bytes; tally: TALLY numbers, to which what is counted
-    is added.
+    data: JSON, from `at` on, which is outside strings; marks: of all of it, see `marks`; word: room for a word, of WORD_ROOM bytes;
+    tally: TALLY numbers, to which what is counted is added.
     """
     n, rows, count = len(data), len(out) // COLUMNS, 0
-    mask, clean_mask = np.uint64(len(seen) - 1), np.uint64(len(clean) // 2 - 1)
+    seen_mask, short_mask, long_mask = len(known.seen) - 1, len(known.short) // 2 - 1, len(known.long) - 1
     while at < n:
-        byte = data[at]
-        if byte != _QUOTE:
+        quote = min(next_mark(marks, QUOTE, at), n)
+        while quote - at >= _A_NUMBER:
             start = at
-            while at < n and 0x30 <= data[at] <= 0x39:
+            while at < quote and 0x30 <= data[at] <= 0x39:
                 at += 1
-            if at == start:
-                tally[LINES] += byte == 0x0A
-                at += 1
-            elif at - start >= _A_NUMBER and in_filter(others, word_hash(key, data, start, at)):
+            if at - start >= _A_NUMBER and in_filter(wanted.others, word_hash(wanted.key, data, start, at)):
                 if count == rows:
                     return count, start
                 out[count * COLUMNS] = start
@@ -279,88 +233,51 @@ def find(
                 out[count * COLUMNS + 2] = NUMBER
                 out[count * COLUMNS + 3] = 0
                 count += 1
-            continue
+            at += 1
+        if quote == n:
+            break
         if count == rows:
-            return count, at
-        start = at + 1
-        at = start
-        # names and codes come again and again, and most are short: two numbers tell them apart
-        one, two, size = short_string(data, start)
-        slot = 0
-        if size > 0:
-            slot = 2 * int(np.int64((((one ^ two * _PRIME) * _PRIME) >> np.uint64(40)) & clean_mask))
-            after = data[start + size + 1] if start + size + 1 < n else np.uint8(0)
-            # if there is white space, look what is behind it
-            if clean[slot] == one and clean[slot + 1] == two and after > 0x20:
-                if after == 0x3A:
-                    tally[_NAMED] = what_stands_at(data, start, start + size)
-                if after == 0x3A or tally[_NAMED] == 0:
-                    at = start + size + 1
-                    continue
-        fits = size > 0
-        size, first, hit = 0, start, False
-        while at < n:
-            if size == 0:
-                first = at
-            full = min(n, at + LONGEST_WORD - size)
-            while at < full and letters_of[data[at]] != 0:
-                word[size] = letters_of[data[at]]
-                size += 1
-                at += 1
-            if at >= n:
-                break
-            byte = data[at]
-            if byte == _QUOTE:
-                break
-            folded, behind = folded_at(folds, data, at, n)
-            if byte == _BACKSLASH:
-                hit = at + 1 < n and data[at + 1] == 0x75
-                folded, behind = np.uint64(0), at + 2
-            elif folded == np.uint64(UNKNOWN):
-                hit = True
-            elif folded != np.uint64(0):
-                size += put(folded, word, size)
-                at = behind
-                continue
-            if size > 0 and not hit:
-                hit = is_known(word, size, sizes, letters, others, key)
-                day = 0
-                if byte == 0x2D and size == 4:
-                    day = iso_day(data, first, at, word)
-                    if day and tally[_NAMED] != _A_MOMENT and first == start and is_moment(data, start):
-                        day = 0
-                elif byte == 0x2E and size <= 2:
-                    day = german_day(data, first, at, word)
-                hit = hit or (day > 0 and is_number(word, day, others, key))
-            if hit:
-                at = string_end(data, at)
-                break
-            size = 0
-            at = behind
-        if size > 0 and not hit:
-            hit = is_known(word, size, sizes, letters, others, key)
-        end = min(at, n)
-        at = end + 1
-        place = at
-        while place < n and (
-            data[place] == 0x20 or data[place] == 0x0A or data[place] == 0x0D or data[place] == 0x09
+            return count, quote
+        start = quote + 1
+        end = min(next_mark(marks, QUOTE, start), n)
+        at, size = end + 1, end - start
+        behind = at
+        while behind < n and (
+            data[behind] == 0x20 or data[behind] == 0x0A or data[behind] == 0x0D or data[behind] == 0x09
         ):
-            place += 1
-        name = place < n and data[place] == 0x3A
+            behind += 1
+        name = behind < n and data[behind] == 0x3A
         if name:
             tally[_NAMED] = what_stands_at(data, start, end)
-        elif longest_short > 0 and tally[_NAMED] == _AN_ID and not hit:
-            hit = short_id(data, start, end, key, others, folds, longest_short, word)
-        elif tally[_NAMED] == _A_BIRTH and end - start == 10:
-            tally[BIRTHS] += iso_day(data, start, start + 4, word) > 0
+        # names and codes come again and again, and most are short; of an id or a date more may be wanted than its words
+        slot, one, two = _NOWHERE, np.uint64(0), np.uint64(0)
+        if size > 0 and (name or tally[_NAMED] == 0):
+            if size <= _SHORT:
+                one, two = short_string(data, start, size)
+                slot = 2 * (np.int64(((one ^ two * _PRIME) * _PRIME) >> np.uint64(40)) & short_mask)
+                if known.short[slot] == one and known.short[slot + 1] == two:
+                    continue
+            else:
+                one = quick_hash(wanted.key, data, start, end)
+                slot = np.int64(one) & long_mask
+                if known.long[slot] == one:
+                    continue
+        hit = holds(data, start, end, wanted, tally[_NAMED] != _A_MOMENT, word)
+        if not name:
+            if wanted.longest_short > 0 and tally[_NAMED] == _AN_ID and not hit:
+                hit = short_id(data, start, end, wanted, word)
+            elif tally[_NAMED] == _A_BIRTH and size == 10:
+                tally[BIRTHS] += iso_day(data, start, start + 4, word) > 0
         if not hit:
-            if fits:
-                clean[slot], clean[slot + 1] = one, two
+            if slot >= 0 and size <= _SHORT:
+                known.short[slot], known.short[slot + 1] = one, two
+            elif slot >= 0:
+                known.long[slot] = one
             continue
-        number = sip(key, data, start, end)
+        number = sip(wanted.key, data, start, end)
         if name:
             number ^= _NAMES
-        if seen[np.int64(number & mask)] == number:
+        if known.seen[np.int64(number) & seen_mask] == number:
             continue
         out[count * COLUMNS] = start
         out[count * COLUMNS + 1] = end

@@ -13,7 +13,9 @@ from dimpflow.native.compiled import compiled, inlined
 from dimpflow.native.filters import word_hash
 from dimpflow.native.folding import in_words
 from dimpflow.native.ids import LONG, LONGEST_WORD, MOST_WORDS, NONE, ODD, anchor, in_urn, is_strong, relative
-from dimpflow.native.json import LINE_END, behind_space, is_plain, line_end, string_end, value_end
+from dimpflow.native.json import LINE_END, behind_space
+from dimpflow.native.marks import QUOTE, UNUSUAL, behind_value, marked, next_mark
+from dimpflow.native.marks import LINE as LINE_ENDS
 from dimpflow.native.siphash import sip
 from dimpflow.native.tables import entry_of, member_hash, member_key
 from dimpflow.native.types import (
@@ -103,14 +105,14 @@ def _link(links: Numbers, counts: Integers, number: np.uint64) -> bool:
 
 @inlined
 def _take_id(
-    data: Bytes, start: int, end: int, kind: int, key: Numbers, folds: Numbers, seen: Numbers, ids: Numbers, counts: Integers,
+    data: Bytes, marks: Numbers, start: int, end: int, kind: int, key: Numbers, folds: Numbers, seen: Numbers, ids: Numbers, counts: Integers,
     lengths: Bytes, sizes: Bytes, words: Bytes,
 ) -> tuple[bool, int]:  # fmt: skip
     """Put the hashes of an id among the ids: whether there was room, and the code with which it is to be told instead, or 0."""
     if not _is_new(seen, sip(key, data, start, end) + np.uint64(kind)):
         return True, 0
     size = NONE
-    if is_plain(data, start, end) and is_strong(data, start, end):
+    if not marked(marks, UNUSUAL, start, end) and is_strong(data, start, end):
         size = in_words(folds, data, start, end, words, 0)
     if size > 0:
         first, last, count = anchor(words, 0, size, LONG)
@@ -164,7 +166,7 @@ def _node_link(
 
 @compiled(
     types.int64(
-        BYTES, types.int64, NUMBERS, NUMBERS, NUMBERS, INTEGERS, INTEGERS, types.int64, types.boolean, WRITABLE_NUMBERS,
+        BYTES, NUMBERS, types.int64, NUMBERS, NUMBERS, NUMBERS, INTEGERS, INTEGERS, types.int64, types.boolean, WRITABLE_NUMBERS,
         WRITABLE_INTEGERS, WRITABLE_NUMBERS, WRITABLE_NUMBERS, WRITABLE_INTEGERS, WRITABLE_BYTES, WRITABLE_BYTES, WRITABLE_INTEGERS,
         WRITABLE_FRAMES,
         WRITABLE_BYTES,
@@ -172,13 +174,13 @@ def _node_link(
     allocates=False,
 )  # fmt: skip
 def walk(
-    data: Bytes, at: int, key: Numbers, folds: Numbers, keys: Numbers, entries: Integers, told: Integers, patient: int, values: bool,
+    data: Bytes, marks: Numbers, at: int, key: Numbers, folds: Numbers, keys: Numbers, entries: Integers, told: Integers, patient: int, values: bool,
     seen: Numbers, events: Integers, ids: Numbers, links: Numbers, lines: Integers, lengths: Bytes, sizes: Bytes, counts: Integers,
     frames: Frames, words: Bytes,
 ) -> int:  # fmt: skip
     """Walk through whole lines, from `at` on; where to go on once there is room again, the end of the data if all was walked through.
 
-    folds: see `folding`; keys, entries, told, patient: see `Table`; values: whether more than links is to be taken; seen: what came
+    marks: of the data, see `marks`; folds: see `folding`; keys, entries, told, patient: see `Table`; values: whether more than links is to be taken; seen: what came
     before, so that ids and texts are told about once; events, ids, links, lines: rooms, for rows of COLUMNS, of ID_COLUMNS, single
     hashes, and rows of LINE_COLUMNS; lengths, sizes: marks the numbers of words of ids, and the bytes of the words that stand for them; counts: COUNTS of them, rows in the
     four rooms (set to 0 by the caller), and the number of resources so far; frames, words: of ROOM_FRAMES and ROOM_WORDS.
@@ -191,7 +193,7 @@ def walk(
             continue
         if counts[LINES] * LINE_COLUMNS >= len(lines):
             return at
-        line = at
+        line, stop = at, min(next_mark(marks, LINE_ENDS, at), n)
         told_before, ids_before, links_before = counts[0], counts[1], counts[2]
         room, good, depth = True, data[at] == 0x7B, 0
         if good:
@@ -200,7 +202,7 @@ def walk(
             at += 1
         while good and room and depth > 0:
             at = behind_space(data, at)
-            if at >= n:
+            if at >= stop:
                 good = False
                 break
             byte = data[at]
@@ -218,7 +220,7 @@ def walk(
                     depth += 1
                     at += 1
                 else:
-                    end, _ = value_end(data, at)
+                    end, _ = behind_value(data, marks, at, stop)
                     good = end > at and byte != 0x7B
                     at = end
                 continue
@@ -250,15 +252,13 @@ def walk(
             # the name of a member
             at += 1
             start = at
-            while at < n and data[at] != 0x22 and data[at] != 0x5C and data[at] != LINE_END:
-                at += 1
-            end = at
-            at = behind_space(data, at + 1)
-            if end >= n or data[end] != 0x22 or at >= n or data[at] != 0x3A:
+            end = next_mark(marks, QUOTE, at)
+            at = behind_space(data, end + 1)
+            if at >= stop or data[at] != 0x3A or marked(marks, UNUSUAL, start, end):
                 good = False
                 break
             at = behind_space(data, at + 1)
-            if at >= n:
+            if at >= stop:
                 good = False
                 break
             byte = data[at]
@@ -267,9 +267,9 @@ def walk(
                     good = False
                     break
                 start = at + 1
-                end = string_end(data, start)
+                end = next_mark(marks, QUOTE, start)
                 at = end + 1
-                state = entry_of(keys, entries, member_hash(TYPES, data, start, end)) if end < n else 0
+                state = entry_of(keys, entries, member_hash(TYPES, data, start, end)) if end < stop else 0
                 good = state > 0
                 counts[RESOURCES] += 1
                 frames[d, _STATE], frames[d, _KIND], frames[d, _RESOURCE] = state, state, counts[RESOURCES]
@@ -280,7 +280,7 @@ def walk(
             if action <= QUIET:
                 end, extended = at, True
                 if action == 0 or action == EXTENDED:
-                    end, extended = value_end(data, at)
+                    end, extended = behind_value(data, marks, at, stop)
                     extended = extended and action == EXTENDED
                 if extended and (byte == 0x7B or byte == 0x5B) and depth < _DEPTH:
                     _open(frames, depth, child, at, byte == 0x5B, action == CONTAINED)
@@ -291,21 +291,21 @@ def walk(
                     continue
                 good = not extended or (byte != 0x7B and byte != 0x5B)
                 if end == at:
-                    end, _ = value_end(data, at)
+                    end, _ = behind_value(data, marks, at, stop)
                 good = good and end > at
                 at = end
                 continue
             if action == FLAG:
                 frames[d, _FLAG] = child
             if action == FLAG or byte != 0x22:
-                end, _ = value_end(data, at)
+                end, _ = behind_value(data, marks, at, stop)
                 good = end > at
                 at = end
                 continue
             start = at + 1
-            end = string_end(data, start)
+            end = next_mark(marks, QUOTE, start)
             at = end + 1
-            if end >= n:
+            if end >= stop:
                 good = False
                 break
             code, tail, loud = 0, NONE, values and not frames[d, _QUIET]
@@ -316,7 +316,7 @@ def walk(
                     code = child
             elif action == ID:
                 good = (
-                    is_plain(data, start, end)
+                    not marked(marks, UNUSUAL, start, end)
                     and frames[d, _NAME_END] - frames[d, _NAME] + end - start < _SCRATCH
                 )
                 if good and not frames[d, _INSIDE]:
@@ -346,6 +346,7 @@ def walk(
             if good and room and loud and tail >= 0:
                 room, code = _take_id(
                     data,
+                    marks,
                     tail,
                     end,
                     1 if action == IDENTIFIER else 0,
@@ -371,7 +372,7 @@ def walk(
                     seen[slot] = np.uint64(0)
                 if told_before + ids_before + links_before > 0:
                     return line
-            at = line_end(data, line)
+            at = stop
             _tell(events, counts, LINE, line, at, 0, 0)
             frames[0, _STATE] = 0
         lines[counts[LINES] * LINE_COLUMNS] = line

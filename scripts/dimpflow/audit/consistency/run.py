@@ -18,6 +18,7 @@ from dimpflow.audit.processes import in_processes
 from dimpflow.audit.references import mentions_of
 from dimpflow.audit.survey import Reader, Survey
 from dimpflow.audit.walking import Walker, links_and_lines
+from dimpflow.native.marks import Marker
 from dimpflow.sources import Compression
 
 _TYPE = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
@@ -102,9 +103,9 @@ def check_consistency(
     total = _Done()
     for done in _mapped(work, every(step, imported, result, compression, survey), processes):
         total.merge(done)
-    walker = Walker(survey.hasher)
+    marker, walker = Marker(), Walker(survey.hasher)
     for line in refused(imported, survey):
-        for links, others, _ in links_and_lines(line, walker, survey.hasher):
+        for links, others, _ in links_and_lines(marker(line), walker, survey.hasher):
             survey.before.links.remove((links, others))
     return Consistency(
         lines,

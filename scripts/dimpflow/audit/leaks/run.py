@@ -22,6 +22,7 @@ from dimpflow.audit.processes import in_processes
 from dimpflow.audit.survey import Seen
 from dimpflow.audit.walking import Walker, links_and_lines, prepare
 from dimpflow.errors import ConfigError
+from dimpflow.native.marks import Marker
 
 _PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z?]\w*)*(\.\*)?")
 
@@ -118,14 +119,16 @@ class _Search:
 
     def __init__(self, known: Gathered, common_from: int) -> None:
         self._scanner = Scanner(_matcher(known), common_from)
+        self._marker = Marker()
         self._walker, self._hasher = Walker(known.hasher), known.hasher
 
     def __call__(self, stretch: Stretch) -> _Done:
         total = Tally(self._scanner.common_from)
         seen = Seen([], [])
         for start, block in stretch_blocks(stretch):
-            total.add(self._scanner.take(block))
-            for links, others, lines in links_and_lines(block, self._walker, self._hasher):
+            marked = self._marker(block)
+            total.add(self._scanner.take(marked))
+            for links, others, lines in links_and_lines(marked, self._walker, self._hasher):
                 seen.add(links, others, lines, start)
         return total, seen
 

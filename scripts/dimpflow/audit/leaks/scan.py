@@ -15,14 +15,14 @@ from dimpflow.audit.words import fold, is_moment
 from dimpflow.errors import InputError
 from dimpflow.fhir.table import RESOURCE_TYPES, member_names
 from dimpflow.native.folding import letters_of
-from dimpflow.native.hashing import bytes_of
 from dimpflow.native.ids import LONGEST_WORD
-from dimpflow.native.strings import COLUMNS, NAME, TALLY, WORD_ROOM, find
+from dimpflow.native.marks import Marked
+from dimpflow.native.strings import BIRTHS, COLUMNS, NAME, TALLY, WORD_ROOM, Known, Wanted, find
 
 _REMEMBERED = 1 << 16
 """Strings without a value that are not looked at again; and with one, by their hash."""
-_SHORT = 1 << 12
-"""Short strings that the loop itself knows to be without a value; few enough for the processor's caches."""
+_SHORT, _LONG = 1 << 12, 1 << 13
+"""Short and long strings that the loop itself knows to be without a value; few enough for the processor's caches."""
 _TOLD = 1 << 14
 """Strings that are told at a time."""
 _MASK = (1 << 64) - 1
@@ -35,56 +35,56 @@ class Scanner:
     def __init__(self, matcher: Matcher, common_from: int) -> None:
         self._matcher = matcher
         self.common_from = common_from
-        self._sizes = np.isin(np.arange(LONGEST_WORD + 1), list(matcher.sizes)).astype(np.uint8)
-        self._clean = np.zeros(_REMEMBERED, np.uint64)
-        self._letters_of = letters_of(folds())
+        sizes = np.isin(np.arange(LONGEST_WORD + 1), list(matcher.sizes)).astype(np.uint8)
+        self._wanted = Wanted(
+            matcher.hash.key,
+            letters_of(folds()),
+            folds(),
+            matcher.letters,
+            matcher.others,
+            sizes,
+            matcher.longest_short,
+        )
+        for array in (self._wanted.letters_of, sizes):
+            array.setflags(write=False)  # as Numba is told
+        self._known = Known(
+            np.zeros(_REMEMBERED, np.uint64), np.zeros(2 * _SHORT, np.uint64), np.zeros(_LONG, np.uint64)
+        )
         self._tally = np.zeros(TALLY, np.int64)
-        self._short = np.zeros(2 * _SHORT, np.uint64)
         self._word = np.empty(WORD_ROOM, np.uint8)
         self._told = np.empty(_TOLD * COLUMNS, np.int64)
         self._suspects: set[int] = set()
 
-    def take(self, block: bytes) -> Tally:
+    def take(self, marked: Marked) -> Tally:
         """Count what is in a block of whole lines. InputError: a line is no JSON."""
+        block = marked.block
         self._tally[:] = 0
-        lines = self._suspicious(block)
-        ends, births, _ = self._tally.tolist()
+        lines = self._suspicious(marked)
         tally = Tally(
-            self.common_from, lines=ends + (not block.endswith(b"\n")), bytes=len(block), dates=births
+            self.common_from,
+            lines=marked.line_ends + (not block.endswith(b"\n")),
+            bytes=len(block),
+            dates=int(self._tally[BIRTHS]),
         )
         for start, texts in lines.items():
             end = block.find(b"\n", start)
             self._line(block[start : end if end >= 0 else len(block)], texts, tally)
         return tally
 
-    def _suspicious(self, block: bytes) -> dict[int, set[str]]:
+    def _suspicious(self, marked: Marked) -> dict[int, set[str]]:
         """The lines of a block with values in them, by where they begin, and the strings that have these."""
-        data, matcher, told = bytes_of(block), self._matcher, self._told
-        key = matcher.hash.key
+        block, told = marked.block, self._told
         lines: dict[int, set[str]] = {}
         at, line, next_line = 0, 0, 0
-        while at < len(data):
+        while at < len(block):
             count, at = find(
-                data,
-                at,
-                key,
-                self._letters_of,
-                folds(),
-                matcher.letters,
-                matcher.others,
-                self._sizes,
-                matcher.longest_short,
-                self._clean,
-                self._short,
-                self._word,
-                self._tally,
-                told,
+                marked.data, marked.marks, at, self._wanted, self._known, self._word, self._tally, told
             )
             for start, end, what, number in told[: count * COLUMNS].reshape(-1, COLUMNS).tolist():
                 text = _text(block[start:end])
                 if number not in self._suspects or number == 0:
                     if (what == NAME and text.removeprefix("_") in member_names()) or not self._holds(text):
-                        self._clean[number & (_REMEMBERED - 1)] = number & _MASK
+                        self._known.seen[number & (_REMEMBERED - 1)] = number & _MASK
                         continue
                     if len(self._suspects) >= _REMEMBERED:
                         self._suspects.clear()

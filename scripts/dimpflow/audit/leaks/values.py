@@ -17,6 +17,7 @@ from dimpflow.audit.walking import OWN_CODES, Code, Walker, other_links, type_nu
 from dimpflow.audit.words import days, fold, words
 from dimpflow.fhir.table import RESOURCE_TYPES
 from dimpflow.native.hashing import Hasher
+from dimpflow.native.marks import Marker
 from dimpflow.native.types import Integers, Numbers
 
 Json = dict[str, Any]
@@ -36,7 +37,7 @@ class Gatherer:
 
     def __init__(self, hasher: Hasher) -> None:
         self._hash = hasher
-        self._walker = Walker(hasher)
+        self._marker, self._walker = Marker(), Walker(hasher)
         self._people = People(hasher, self._walker)
         self._into = Collected(hasher)
         self._known: dict[Kind | str, set[str]] = {kind: set() for kind in (*kinds.KINDS, _TARGET)}
@@ -59,7 +60,7 @@ class Gatherer:
 
     def take(self, block: bytes) -> Iterator[tuple[Numbers, Numbers, Integers]]:
         """Whole lines, each a resource or Bundle; their links, and where they begin, as `links_and_lines`. ValueError: no JSON."""
-        for taken in self._walker.take(block):
+        for taken in self._walker.take(self._marker(block)):
             found = self._into.found
             found[kinds.ID].append(taken.ids)
             found[kinds.IDENTIFIER].append(taken.identifiers)
