@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from dimpflow.audit.naming import Place
+
 _RELATIVE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[^/?#|]+)(?:/_history/[^/]*)?(?:\|.*)?$")
 
 _PATH = attrgetter("path")
+_TOP = Place()
 
 
 class Mention(NamedTuple):
@@ -60,40 +63,39 @@ def links_in(line: bytes, hash_: Callable[[bytes], int]) -> list[int]:
 def mentions_in(line: bytes) -> list[Mention]:
     """Sorted by path, since members may stand in another order afterwards; those of one path as they stand in the text."""
     found: list[Mention] = []
-    _of_resource(orjson.loads(line), "", found, contained=False)
+    _of_resource(orjson.loads(line), _TOP, found, contained=False)
     found.sort(key=_PATH)
     return found
 
 
-def _of_resource(resource: dict[str, Any], at: str, found: list[Mention], *, contained: bool) -> None:
-    """at: path of the place that holds it."""
+def _of_resource(resource: dict[str, Any], place: Place, found: list[Mention], *, contained: bool) -> None:
+    """place: what holds it."""
     kind = resource.get("resourceType")
-    path = f"{at}.{kind}" if at else str(kind)
+    at = place[str(kind)]
     id_ = resource.get("id")
     if isinstance(id_, str):
-        found.append(Mention(path + ".id", f"#{id_}" if contained else f"{kind}/{id_}", True))
-    _below(resource, path, found)
+        found.append(Mention(at["id"].path, f"#{id_}" if contained else f"{kind}/{id_}", True))
+    _below(resource, at, found)
 
 
-def _below(node: dict[str, Any], path: str, found: list[Mention]) -> None:
+def _below(node: dict[str, Any], at: Place, found: list[Mention]) -> None:
     # exact types are enough for what comes from JSON, and quicker to tell
     for name, value in node.items():
         kind = type(value)
         if kind is str:
             if name == "reference":
-                found.append(Mention(path + ".reference", meant(value), False))
+                found.append(Mention(at[name].path, meant(value), False))
             elif name == "fullUrl" and value.startswith("urn:"):
-                found.append(Mention(path + ".fullUrl", value, True))
+                found.append(Mention(at[name].path, value, True))
         elif kind is dict:
-            _down(value, path, name, found)
+            if "resourceType" in value:
+                _of_resource(value, at[name], found, contained=name == "contained")
+            else:
+                _below(value, at[name], found)
         elif kind is list:
             for item in value:
                 if type(item) is dict:
-                    _down(item, path, name, found)
-
-
-def _down(node: dict[str, Any], path: str, name: str, found: list[Mention]) -> None:
-    if "resourceType" in node:
-        _of_resource(node, f"{path}.{name}", found, contained=name == "contained")
-    else:
-        _below(node, f"{path}.{name}", found)
+                    if "resourceType" in item:
+                        _of_resource(item, at[name], found, contained=name == "contained")
+                    else:
+                        _below(item, at[name], found)

@@ -14,8 +14,8 @@ from dimpflow.native.filters import word_hash
 from dimpflow.native.folding import in_words
 from dimpflow.native.ids import LONG, LONGEST_WORD, MOST_WORDS, NONE, ODD, anchor, in_urn, is_strong, relative
 from dimpflow.native.json import LINE_END, behind_space
-from dimpflow.native.marks import QUOTE, UNUSUAL, behind_value, marked, next_mark
 from dimpflow.native.marks import LINE as LINE_ENDS
+from dimpflow.native.marks import QUOTE, UNUSUAL, behind_value, marked, next_mark
 from dimpflow.native.siphash import sip
 from dimpflow.native.tables import entry_of, member_hash, member_key
 from dimpflow.native.types import (

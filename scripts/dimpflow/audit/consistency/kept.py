@@ -1,16 +1,16 @@
 """What has stayed: the values of each path of some lines before and after, counted."""
 
 from collections import Counter
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from dimpflow.fhir.table import RESOURCE_TYPES, member_names
+from dimpflow.audit.naming import Place, ToldPlace
 
 Leaf = tuple[str, str]
 _path = itemgetter(0)
+_TOP = ToldPlace()
 
 
 class Profile:
@@ -59,27 +59,27 @@ class Profile:
 def _leaves(line: bytes) -> list[Leaf]:
     """Path and value of each leaf; numbers by their text, since 1 and True would be equal."""
     found: list[Leaf] = []
-    todo: list[tuple[Any, str]] = [(orjson.loads(line), "")]
+    todo: list[tuple[Any, Place]] = [(orjson.loads(line), _TOP)]
     while todo:
-        node, path = todo.pop()
-        if isinstance(node, str):
-            found.append((path, node))
-        elif isinstance(node, dict):
-            kind = node.get("resourceType")
-            at = _shown(kind) if isinstance(kind, str) else path
-            todo += [
-                (value, f"{at}.{_shown(name)}")
-                for name, value in node.items()
-                if name != "resourceType" or not isinstance(value, str)
-            ]
-        elif isinstance(node, list):
-            todo += [(item, path) for item in node]
+        node, place = todo.pop()
+        # exact types are enough for what comes from JSON, and quicker to tell
+        kind = type(node)
+        if kind is dict:
+            type_ = node.get("resourceType")
+            at = _TOP[type_] if type(type_) is str else place
+            for name, value in node.items():
+                kind = type(value)
+                if kind is dict or kind is list:
+                    todo.append((value, at[name]))
+                elif kind is str:
+                    if name != "resourceType":
+                        found.append((at[name].path, value))
+                elif value is not None:
+                    found.append((at[name].path, repr(value)))
+        elif kind is list:
+            todo += [(item, place) for item in node]
+        elif kind is str:
+            found.append((place.path, node))
         elif node is not None:
-            found.append((path, repr(node)))
+            found.append((place.path, repr(node)))
     return found
-
-
-@lru_cache(10_000)
-def _shown(name: str) -> str:
-    """A name, if FHIR R4 has it; one that it has not may be anything."""
-    return name if name.removeprefix("_") in member_names() or name in RESOURCE_TYPES else "?"

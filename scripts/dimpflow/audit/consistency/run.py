@@ -14,6 +14,7 @@ from dimpflow.audit.consistency.kept import Profile
 from dimpflow.audit.consistency.pairs import Imported, Pair, every, refused
 from dimpflow.audit.consistency.structure import Groups
 from dimpflow.audit.links import Links
+from dimpflow.audit.naming import shown_path
 from dimpflow.audit.processes import in_processes
 from dimpflow.audit.references import mentions_of
 from dimpflow.audit.survey import Reader, Survey
@@ -77,7 +78,7 @@ class Consistency:
             "compared": {
                 "every": self.step,
                 "mentions": self.mentions,
-                "gone": dict(sorted(self.gone.items())),
+                "gone": _gone(self.gone),
             },
             "kept": {"lines": self.profile.lines, "paths": self.profile.rows()},
         }
@@ -182,6 +183,13 @@ def _start_comparing(work: _Work) -> None:
 
 def _compare_here(pairs: Sequence[Pair]) -> _Done:
     return _work(pairs)
+
+
+def _gone(counts: Counter[str]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for path, count in counts.items():
+        found[shown_path(path)] += count
+    return dict(sorted(found.items()))
 
 
 def _told(links: Links) -> dict[str, int]:

@@ -5,7 +5,7 @@ Lines of other types are passed over unread. Contained resources are no patients
 
 import re
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ import msgspec
 import orjson
 
 from dimpflow.audit.risk.attributes import QuasiIdentifier, Sensitive, Values
+from dimpflow.audit.risk.members import Members, Reader, Remembered, parsed
 from dimpflow.errors import InputError
 
+_REMEMBERED = 1 << 12
 _TYPE = b'{"resourceType":"'
 _PATIENT = re.compile(r"(?:.*/)?Patient/([^/#?]+)(?:/_history/[^/]*)?")
 
@@ -104,9 +106,11 @@ def read_cohort(
 
 @dataclass(slots=True)
 class _Gathered:
-    """Of one sensitive path, while reading."""
+    """Of one sensitive path, while reading. owners: places of the members that say whose a resource is, in that order."""
 
     sensitive: Sensitive
+    values: Remembered
+    owners: list[int]
     codes: Codes = field(default_factory=Codes)
     links: "array[int]" = field(default_factory=lambda: array("Q"))
     resources: int = 0
@@ -114,15 +118,34 @@ class _Gathered:
     unlinked: int = 0
 
 
+class _Type:
+    """What is read of the resources of a type."""
+
+    def __init__(self, quasi: Sequence[QuasiIdentifier], sensitive: Sequence[Sensitive]) -> None:
+        whose = [name for one in sensitive for name in one.whose]
+        named = [name for one in (*quasi, *sensitive) for name in one.steps[0]]
+        self.read = read = Reader(("id", *whose, *named))
+        self.quasi = [Remembered(read, one.steps, one.values) for one in quasi]
+        self.gathered = [
+            _Gathered(
+                one, Remembered(read, one.steps, one.values), [read.names.index(name) for name in one.whose]
+            )
+            for one in sensitive
+        ]
+
+
 class _Reader:
     def __init__(self, quasi: Sequence[QuasiIdentifier], sensitive: Sequence[Sensitive]) -> None:
         self._quasi = quasi
-        self._gathered = [_Gathered(one) for one in sensitive]
-        self._by_type: dict[bytes, list[_Gathered]] = {}
-        for one in self._gathered:
-            self._by_type.setdefault(one.sensitive.type.encode(), []).append(one)
-        self._wanted = frozenset({b"Patient", b"Bundle", *self._by_type})
+        self._sensitive = sensitive
+        self._types = {
+            name.encode(): _Type(
+                quasi if name == "Patient" else (), [one for one in sensitive if one.type == name]
+            )
+            for name in {"Patient", *(one.type for one in sensitive)}
+        }
         self._rows: dict[str, int] = {}
+        self._owners: dict[bytes, int] = {}  # of those who own some of the last resources
         self._present = bytearray()  # of each row, whether its Patient resource has come
         self._columns = [array("I") for _ in quasi]
         self._codes = [Codes() for _ in quasi]
@@ -130,15 +153,15 @@ class _Reader:
 
     def take(self, data: bytes, within: Mapping[str, int]) -> None:
         """A line, or a resource of a Bundle. within: rows of the Bundle's patients by fullUrl."""
-        type_ = _type_of(data)
-        if type_ not in self._wanted:
-            return
-        if type_ == b"Bundle":
+        name = _type_of(data)
+        if name == b"Bundle":
             self._bundle(data)
-        elif type_ == b"Patient":
-            self._patient(orjson.loads(data), "")
-        else:
-            self._owned(orjson.loads(data), self._by_type[type_], within)
+        elif name == b"Patient":
+            self._patient(data, "")
+        elif type_ := self._types.get(name):
+            members = type_.read(data)
+            for one in type_.gathered:
+                self._link(one, members, self._owner(members, one.owners, within))
 
     def _bundle(self, data: bytes) -> None:
         """Its patients first, since its other entries may refer to them by fullUrl."""
@@ -147,7 +170,7 @@ class _Reader:
         others = []
         for url, resource in entries:
             if resource and _type_of(resource) == b"Patient":
-                row = self._patient(orjson.loads(resource), url)
+                row = self._patient(resource, url)
                 if url:
                     within[url] = row
             elif resource:
@@ -155,28 +178,24 @@ class _Reader:
         for resource in others:
             self.take(resource, within)
 
-    def _patient(self, patient: dict[str, Any], url: str) -> int:
-        id_ = patient.get("id")
+    def _patient(self, data: bytes, url: str) -> int:
+        type_ = self._types[b"Patient"]
+        members = type_.read(data)
+        (id_,) = parsed(members[:1]) or [None]
         row = self._row(id_ if isinstance(id_, str) else _key(url))
         self._resources += 1
-        for attribute, column, codes in zip(self._quasi, self._columns, self._codes, strict=True):
-            values = attribute.values(patient)
+        for attribute, column, codes in zip(type_.quasi, self._columns, self._codes, strict=True):
+            values = attribute(members)
             if self._present[row]:
                 values = tuple(sorted({*values, *codes.listed[column[row]]}))
             column[row] = codes.number(values)
         self._present[row] = True
-        for gathered in self._by_type.get(b"Patient", ()):
-            self._link(gathered, patient, row)
+        for gathered in type_.gathered:
+            self._link(gathered, members, row)
         return row
 
-    def _owned(
-        self, resource: dict[str, Any], gathered: Iterable[_Gathered], within: Mapping[str, int]
-    ) -> None:
-        for one in gathered:
-            self._link(one, resource, self._owner(resource, one.sensitive.whose, within))
-
-    def _link(self, gathered: _Gathered, resource: dict[str, Any], row: int | None) -> None:
-        values = gathered.sensitive.values(resource)
+    def _link(self, gathered: _Gathered, members: Members, row: int | None) -> None:
+        values = gathered.values(members)
         gathered.resources += 1
         if not values:
             gathered.without_value += 1
@@ -185,18 +204,32 @@ class _Reader:
         else:
             gathered.links.append(row << 32 | gathered.codes.number(values))
 
-    def _owner(self, resource: dict[str, Any], whose: Sequence[str], within: Mapping[str, int]) -> int | None:
+    def _owner(self, members: Members, owners: Iterable[int], within: Mapping[str, int]) -> int | None:
         """The row of the first patient that it names as its own."""
-        for name in whose:
-            found = resource.get(name)
-            for one in found if isinstance(found, list) else [found]:
-                reference = one.get("reference") if isinstance(one, dict) else None
-                if not isinstance(reference, str):
-                    continue
-                if (row := within.get(reference)) is not None:
-                    return row
-                if key := _key(reference):
-                    return self._row(key)
+        for place in owners:
+            if not (data := bytes(members[place])):
+                continue
+            row = None if within else self._owners.get(data)
+            if row is None:
+                row = self._named(orjson.loads(data), within)
+            if row is not None:
+                if len(self._owners) >= _REMEMBERED:
+                    self._owners.clear()
+                if not within:
+                    self._owners[data] = row
+                return row
+        return None
+
+    def _named(self, found: Any, within: Mapping[str, int]) -> int | None:
+        """The row of the first patient to which a reference, or one of a list, refers."""
+        for one in found if isinstance(found, list) else [found]:
+            reference = one.get("reference") if isinstance(one, dict) else None
+            if not isinstance(reference, str):
+                continue
+            if (row := within.get(reference)) is not None:
+                return row
+            if key := _key(reference):
+                return self._row(key)
         return None
 
     def _row(self, key: str) -> int:
@@ -229,8 +262,14 @@ class _Reader:
             self._resources,
             columns,
             [codes.listed for codes in self._codes],
-            [_linked(gathered, new) for gathered in self._gathered],
+            [_linked(gathered, new) for gathered in self._in_order()],
         )
+
+    def _in_order(self) -> Iterator[_Gathered]:
+        """Of each sensitive path, as they were given."""
+        of_type = {name: iter(type_.gathered) for name, type_ in self._types.items()}
+        for one in self._sensitive:
+            yield next(of_type[one.type.encode()])
 
 
 def _linked(gathered: _Gathered, new: "array[int]") -> Linked:
@@ -252,7 +291,7 @@ def _type_of(data: bytes) -> bytes:
     """The resource type, at once where it stands first, as our engine writes it; empty for an empty line."""
     if data.startswith(_TYPE):
         type_ = data[len(_TYPE) : data.find(b'"', len(_TYPE))]
-        if b"\\" not in type_:
+        if type_.isalpha():
             return type_
     return _type_decoder.decode(data).resourceType.encode() if data.strip() else b""
 
