@@ -10,23 +10,24 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dimpflow.audit.balance import read_facts
+from dimpflow.audit.consistency.compare import Compared, Comparison
 from dimpflow.audit.consistency.pairs import Imported
-from dimpflow.audit.consistency.run import check_consistency
-from dimpflow.audit.leaks import Gathered, check_leaks, clear, gather, gathered, search
 from dimpflow.audit.processes import beside
 from dimpflow.audit.risk import RiskReport, assess_risk, html, picture, quasi_identifier, types_of_interest
-from dimpflow.audit.survey import Survey
+from dimpflow.audit.skim import skim
 from dimpflow.audit.withhold import refused_lines, result_of, told, withhold
 from dimpflow.errors import DimpflowError, InputError
 from dimpflow.joblog import guard
 from dimpflow.layout import JobFolder
-from dimpflow.ndjson import AtomicFile, open_input, write_json
-from dimpflow.sources import compression_of
+from dimpflow.ndjson import AtomicFile, write_json
+
+if TYPE_CHECKING:
+    from dimpflow.audit.leaks import LeakReport
 
 log = logging.getLogger("dimpflow.check")
 
@@ -44,64 +45,60 @@ def main(
 
     InputError: the result has leaks; what was found stands in the message.
     """
-    known = gathered(values) or gather([folder.imported(source) for source in shards], values, processes)
-    try:
-        _check(folder, shards, outputs, cfg, processes, known)
-    finally:
-        clear(values)
-
-
-def _check(
-    folder: JobFolder,
-    shards: Mapping[str, Sequence[str]],
-    outputs: Mapping[str, Path],
-    cfg: Mapping[str, Any],
-    processes: int,
-    known: Gathered,
-) -> None:
     result = result_of(folder)
-    facts = read_facts(folder.path / "dimp_results.json")
-    report = search(
-        result, known, processes=processes, tolerated=cfg["tolerate"], common_from=cfg["common_from"]
-    )
-    write_json(outputs["leaks"], {"state": "failed" if report.findings else "passed", **report.as_facts()})
-    for line in told(report):
-        (log.warning if cfg["on_leak"] == "warn" else log.info)("%s", line)
-    if report.findings and cfg["on_leak"] == "fail":
-        raise InputError(withhold(folder, result, report))
-    with beside(_risk, (result, known.survey, cfg), processes) as risk:
-        pairs = [
-            Imported(folder.imported(source), refused_lines(folder, source, names))
-            for source, names in shards.items()
-        ]
-        consistency = check_consistency(
-            pairs,
-            result,
-            compression_of(result),
-            lines=facts["lines"],
-            survey=known.survey,
-            processes=processes,
-        )
-        write_json(outputs["consistency"], consistency.as_facts())
-        for fault in consistency.faults:
-            log.warning("%s: %s", result.name, fault)
-        found = risk()
-    write_json(
-        outputs["risk"], {"state": _judged(found.share_below, cfg["most_below_k"]), **found.as_facts()}
-    )
+    imported = [
+        Imported(folder.imported(source), refused_lines(folder, source, names))
+        for source, names in shards.items()
+    ]
+    lines = read_facts(folder.path / "dimp_results.json")["lines"]
+    with beside(_compared_and_risk, (imported, result, lines, cfg), processes) as beside_leaks:
+        # to load these takes as long as to search 300 MB, and what is done beside does not need them
+        from dimpflow.audit.consistency.run import check_consistency
+        from dimpflow.audit.leaks import clear, gather, gathered, search
+
+        try:
+            known = gathered(values) or gather([one.path for one in imported], values, processes)
+            leaks = search(
+                result, known, processes=processes, tolerated=cfg["tolerate"], common_from=cfg["common_from"]
+            )
+            _tell_leaks(folder, result, leaks, outputs["leaks"], cfg["on_leak"])
+            compared, risk = beside_leaks()
+            consistency = check_consistency(compared, imported, known.survey)
+        finally:
+            clear(values)
+    write_json(outputs["consistency"], consistency.as_facts())
+    for fault in consistency.faults:
+        log.warning("%s: %s", result.name, fault)
+    write_json(outputs["risk"], {"state": _judged(risk.share_below, cfg["most_below_k"]), **risk.as_facts()})
     with AtomicFile(outputs["figures"]) as page:
-        page.write(html(found).encode())
+        page.write(html(risk).encode())
     with AtomicFile(outputs["picture"]) as page:
-        page.write(picture(found).encode())
+        page.write(picture(risk).encode())
 
 
-def _risk(result: Path, survey: Survey, cfg: Mapping[str, Any]) -> RiskReport:
-    quasi = [quasi_identifier(text) for text in cfg["quasi"]]
+def _compared_and_risk(
+    imported: Sequence[Imported], result: Path, lines: int, cfg: Mapping[str, Any]
+) -> tuple[Compared, RiskReport]:
+    """What needs no more than to go once through the result. lines: how many it has."""
+    comparison = Comparison(imported, result, lines)
     types = types_of_interest(cfg["sensitive"])
-    if compression_of(result):
-        with open_input(result, compression_of(result)) as lines:
-            return assess_risk(lines, quasi, cfg["sensitive"], cfg["k"])
-    return assess_risk(survey.after.index(result).lines_of(types), quasi, cfg["sensitive"], cfg["k"])
+
+    def of_interest() -> Iterator[bytes]:
+        for part in skim(result):
+            comparison.take(part)
+            yield from part.of_types(types)
+
+    quasi = [quasi_identifier(text) for text in cfg["quasi"]]
+    risk = assess_risk(of_interest(), quasi, cfg["sensitive"], cfg["k"])
+    return comparison.done(), risk
+
+
+def _tell_leaks(folder: JobFolder, result: Path, report: "LeakReport", output: Path, on_leak: str) -> None:
+    write_json(output, {"state": "failed" if report.findings else "passed", **report.as_facts()})
+    for line in told(report):
+        (log.warning if on_leak == "warn" else log.info)("%s", line)
+    if report.findings and on_leak == "fail":
+        raise InputError(withhold(folder, result, report))
 
 
 def _judged(share: float, most: float | None) -> str:
@@ -126,6 +123,8 @@ def by_hand(arguments: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         "--common-from", type=int, default=5, metavar="N", help="audit.common_from of the job (5)"
     )
     chosen = parser.parse_args(arguments)
+    from dimpflow.audit.leaks import check_leaks
+
     folder = JobFolder(chosen.jobs_dir / chosen.job)
     try:
         if not folder.path.is_dir():

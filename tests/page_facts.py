@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from audit_jobs import AuditedJob
+from dimpflow.audit.consistency.compare import Comparison
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import check_consistency
 from dimpflow.audit.leaks import gather, search
@@ -15,6 +16,7 @@ from dimpflow.audit.risk import (
     picture,
     quasi_identifier,
 )
+from dimpflow.audit.skim import skim
 
 Facts = dict[str, Any]
 
@@ -27,7 +29,10 @@ def checked(job: AuditedJob, work: Path) -> Facts:
     known = gather(imported, work / "leaks", 1)
     leaks = search(result, known, processes=1)
     pairs = [Imported(path, _refused(path)) for path in imported]
-    consistency = check_consistency(pairs, result, "", lines=lines, survey=known.survey)
+    comparison = Comparison(pairs, result, lines)
+    for part in skim(result):
+        comparison.take(part)
+    consistency = check_consistency(comparison.done(), pairs, known.survey)
     with result.open("rb") as data:
         quasi = [quasi_identifier(one) for one in DEFAULT_QUASI_IDENTIFIERS]
         risk = assess_risk(data, quasi, DEFAULT_SENSITIVE, 5)

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from dimpflow.audit.consistency.compare import Comparison
 from dimpflow.audit.consistency.kept import Profile
 from dimpflow.audit.consistency.pairs import Imported
 from dimpflow.audit.consistency.run import Consistency, check_consistency
-from dimpflow.audit.survey import Seen, Survey
-from dimpflow.audit.walking import Walker, links_and_lines
+from dimpflow.audit.skim import skim
+from dimpflow.audit.survey import Survey
+from dimpflow.audit.walking import Walker, links_of
 from dimpflow.errors import InputError
 from dimpflow.native.hashing import Hasher
 from dimpflow.native.marks import Marker
@@ -71,49 +73,36 @@ def write(path: Path, lines: Lines) -> Path:
     return path
 
 
-def seen(path: Path, survey: Survey) -> Seen:
-    """What a walk through a file sees."""
-    walker = Walker(survey.hasher)
-    found = Seen([], [])
-    for links, others, lines in links_and_lines(Marker()(path.read_bytes()), walker, survey.hasher):
-        found.add(links, others, lines, 0)
-    return found
-
-
-def checked(tmp_path: Path, before: Lines, after: Lines, processes: int = 1, **of_source: Any) -> Consistency:
+def checked(tmp_path: Path, before: Lines, after: Lines, **of_source: Any) -> Consistency:
     source = Imported(write(tmp_path / "before.ndjson", before), **of_source)
     result = write(tmp_path / "after.ndjson", after)
+    comparison = Comparison([source], result, len(after))
+    for part in skim(result):
+        comparison.take(part)
+    compared = comparison.done()
     survey = Survey(tmp_path / "survey", Hasher(b"a key of 16 byte"))
     for side, path in ((survey.before, source.path), (survey.after, result)):
         side.clear()
-        side.add(path, seen(path, survey))
-    found = check_consistency([source], result, "", lines=len(after), survey=survey, processes=processes)
-    assert {path.name for path in tmp_path.iterdir()} == {"before.ndjson", "after.ndjson", "survey"}
-    return found
+        side.add(links_of(Marker()(path.read_bytes()), Walker(survey.hasher), survey.hasher))
+    return check_consistency(compared, [source], survey)
 
 
 def test_what_is_faithful_passes(tmp_path: Path) -> None:
     before = hospital()
     found = checked(tmp_path, before, deidentified(before))
     assert found.faults == [] and found.as_facts()["state"] == "passed"
-    assert found.gone == {
+    assert found.compared.gone == {
         "Observation.note.authorReference.reference": 24,
         "Bundle.entry.resource.Observation.note.authorReference.reference": 12,
     }
     # 36 encounters and 36 observations for 12 patients
     assert found.as_facts()["patients"]["after"] == {"patients": 12, "least": 6, "middle": 6, "most": 6}
     assert found.after.references == found.before.references - 36 == found.after.resolved
-    rows = {row["path"]: row for row in found.profile.rows()}
+    rows = {row["path"]: row for row in found.compared.profile.rows()}
     assert rows["Observation.valueQuantity.value"] == {
         "path": "Observation.valueQuantity.value", "kept": 36, "changed": 0, "gone": 0, "new": 0
     }  # fmt: skip
     assert rows["Patient.id"]["changed"] == 12 and rows["Observation.note.text"]["gone"] == 36
-
-
-def test_processes_change_nothing(tmp_path: Path) -> None:
-    before = hospital(700)
-    after = deidentified(before)
-    assert checked(tmp_path, before, after).as_facts() == checked(tmp_path, before, after, 2).as_facts()
 
 
 def merged(after: Lines, draw: random.Random) -> None:
@@ -166,7 +155,7 @@ def test_lines_that_were_refused_have_no_partner(tmp_path: Path) -> None:
     refused = frozenset({3, 20, len(before) - 1})
     left = [line for n, line in enumerate(after) if n not in refused]
     found = checked(tmp_path, before, left, refused=refused)
-    assert found.groups and found.unlike == 0
+    assert found.compared.groups and found.compared.unlike == 0
     with pytest.raises(InputError, match="not as many lines"):
         checked(tmp_path, before, left)
 
@@ -174,7 +163,7 @@ def test_lines_that_were_refused_have_no_partner(tmp_path: Path) -> None:
 def test_the_same_number_but_of_another_kind_is_a_change(tmp_path: Path) -> None:
     before: Lines = [{"resourceType": "Observation", "id": "a", "valueInteger": 1, "valueBoolean": True}]
     after: Lines = [{"resourceType": "Observation", "id": "a", "valueInteger": True, "valueBoolean": True}]
-    rows = {row["path"]: row for row in checked(tmp_path, before, after).profile.rows()}
+    rows = {row["path"]: row for row in checked(tmp_path, before, after).compared.profile.rows()}
     assert rows["Observation.valueInteger"]["changed"] == 1 and rows["Observation.valueBoolean"]["kept"] == 1
 
 

@@ -78,25 +78,23 @@ RESOURCES = (PATIENT, OBSERVATION, ORGANIZATION, QUESTIONNAIRE, BUNDLE)
 
 
 def gathered(lines: Iterable[bytes]) -> Gathered:
-    """Of each kind the hashes; and where lines and links are."""
+    """Of each kind the hashes; and the links."""
     gatherer = Gatherer(HASHER)
     taken = list(gatherer.take(b"".join(line + b"\n" for line in lines)))
     collected = gatherer.collected()
     kinds = {kind.name: collected.numbers(kind).tolist() for kind in (*KINDS, ANCHORS)}
-    links = sorted(number for one, other, _ in taken for number in (*one.tolist(), *other.tolist()))
-    starts = [row[0] for _, _, rows in taken for row in rows.tolist()]
-    return kinds | vars(collected.sizes) | {"links": links, "starts": starts}
+    links = sorted(number for one in taken for number in one.tolist())
+    return kinds | vars(collected.sizes) | {"links": links}
 
 
 def apart(self: Walker, block: Marked, *, values: bool = True) -> Iterator[Taken]:
     """A walk that leaves all to others."""
     none = np.empty(0, np.uint64)
-    events, starts, at = [], [], 0
+    events, at = [], 0
     for number, line in enumerate(block.block.splitlines(keepends=True)):
         events.append((Code.LINE, at, at + len(line.rstrip()), number, 0))
-        starts.append((at, 0))
         at += len(line)
-    yield Taken(np.array(events, np.int64), none, none, none, none, np.array(starts, np.int64))
+    yield Taken(np.array(events, np.int64), none, none, none, none)
 
 
 def same(lines: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Gathered:
@@ -160,7 +158,7 @@ def test_of_more_than_there_is_room_for(rows: int, tmp_path: Path, monkeypatch: 
     lines = [line for path in sorted(tmp_path.glob("*.ndjson")) for line in path.read_bytes().splitlines()]
     lines += [orjson.dumps(one) for one in RESOURCES]
     expected = gathered(lines)
-    for name in ("_EVENTS", "_IDS", "_LINKS", "_LINES"):
+    for name in ("_EVENTS", "_IDS", "_LINKS"):
         monkeypatch.setattr(walking, name, rows)
     monkeypatch.setattr(people, "_VALUES", max(rows, 30))
     found = gathered(lines)

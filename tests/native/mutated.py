@@ -54,9 +54,8 @@ def main(folder: Path, seed: int) -> None:
     gatherer = Gatherer(hasher)
     for line in lines:
         try:
-            for taken in gatherer.take(line):
-                for array in taken:
-                    digest.update(array.tobytes())
+            for array in gatherer.take(line):
+                digest.update(array.tobytes())
         except orjson.JSONDecodeError:
             digest.update(b"no JSON")
     collected = gatherer.collected()

@@ -5,8 +5,10 @@ in parts by their highest bits, so that memory holds one part at a time: 8 bytes
 """
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,24 +42,32 @@ class Links:
 
 
 class LinkStore:
-    """The hashes of one side on the disk. folder: in the identifying zone."""
+    """The hashes of one side on the disk. folder: in the identifying zone; it is made when it is needed."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._paths = [folder / f"links-{part:02}" for part in range(PARTS)]
         self._less: list[Numbers] = []
 
     def add(self, pieces: Iterable[Numbers]) -> None:
         """OutputError."""
+        with write_errors(self._folder):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         numbers = np.sort(_joined(pieces))
         edges = numbers.searchsorted([np.uint64((part << 64) // PARTS) for part in range(1, PARTS)])
         for path, part in zip(self._paths, np.split(numbers, edges), strict=True):
             if len(part):
-                with write_errors(path), open(path, "ab", opener=private) as file:
+                with write_errors(path), open(path, "ab", opener=_private) as file:
                     file.write(part.data)
 
     def remove(self, pieces: Iterable[Numbers]) -> None:
         """What is not to count, of what was added or will be; kept in memory."""
         self._less += pieces
+
+    def clear(self) -> None:
+        """Forget all. OutputError."""
+        with write_errors(self._folder), suppress(FileNotFoundError):
+            shutil.rmtree(self._folder)
 
     def links(self) -> Links:
         """What all of it says together."""
@@ -81,7 +91,7 @@ class LinkStore:
         return Links(things, references, meant, resolved, per_patient)
 
 
-def private(path: str, flags: int) -> int:
+def _private(path: str, flags: int) -> int:
     """Opens a file that only its owner may read."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 

@@ -29,7 +29,7 @@ OWN_CODES = native.OWN_CODES
 NODE, NODE_OF_PATIENT = native.NODE, native.NODE_OF_PATIENT
 REFERENCE_MASK = ((1 << 64) - 1) & ~3
 _SEEN = 1 << 16
-_EVENTS, _IDS, _LINKS, _LINES = 1 << 15, 1 << 16, 1 << 17, 1 << 15
+_EVENTS, _IDS, _LINKS = 1 << 15, 1 << 16, 1 << 17
 """Rows that are told at a time; a line that has more of them is told as a whole."""
 
 
@@ -53,15 +53,13 @@ class Code(IntEnum):
 
 
 class Taken(NamedTuple):
-    """events: rows of a code, of where it begins and ends in the block, of the number of its resource and of that of its type; ids, identifiers: the hashes of their words and of the words that stand for them; links: see `native.walk`; lines: where each
-    begins, and the number of its type, 0 if that is not known."""
+    """events: rows of a code, of where it begins and ends in the block, of the number of its resource and of that of its type; ids, identifiers: the hashes of their words and of the words that stand for them; links: see `native.walk`."""
 
     events: Integers
     ids: Numbers
     identifiers: Numbers
     anchors: Numbers
     links: Numbers
-    lines: Integers
 
 
 class Table(NamedTuple):
@@ -86,7 +84,6 @@ class Walker:
         self._events = np.empty(_EVENTS * native.COLUMNS, np.int64)
         self._ids = np.empty(_IDS * native.ID_COLUMNS, np.uint64)
         self._links = np.empty(_LINKS, np.uint64)
-        self._lines = np.empty(_LINES * native.LINE_COLUMNS, np.int64)
         self._counts = np.zeros(native.COUNTS, np.int64)
         self._frames = np.zeros(native.ROOM_FRAMES, np.int64)
         self._words = np.zeros(native.ROOM_WORDS, np.uint8)
@@ -101,9 +98,9 @@ class Walker:
             counts[: native.RESOURCES] = 0
             at = native.walk(
                 data, block.marks, at, self._key, folds(), known.keys, known.entries, known.told, known.patient, values,
-                self._seen, self._events, self._ids, self._links, self._lines, self.lengths, self.sizes, counts, self._frames, self._words,
+                self._seen, self._events, self._ids, self._links, self.lengths, self.sizes, counts, self._frames, self._words,
             )  # fmt: skip
-            told, ids, links, lines = counts[: native.RESOURCES].tolist()
+            told, ids, links = counts[: native.RESOURCES].tolist()
             found = self._ids[: ids * native.ID_COLUMNS].reshape(-1, native.ID_COLUMNS)
             of_ids = found[:, 0] == 0
             yield Taken(
@@ -112,21 +109,19 @@ class Walker:
                 found[~of_ids, 1],
                 found[:, 2].copy(),
                 self._links[:links].copy(),
-                self._lines[: lines * native.LINE_COLUMNS].reshape(-1, native.LINE_COLUMNS).copy(),
             )
 
 
-def links_and_lines(
-    block: Marked, walker: Walker, hasher: Hasher
-) -> Iterator[tuple[Numbers, Numbers, Integers]]:
-    """The links of whole lines, and where these begin. ValueError: a line is not JSON."""
+def links_of(block: Marked, walker: Walker, hasher: Hasher) -> Iterator[Numbers]:
+    """The links of whole lines. ValueError: a line is not JSON."""
     for taken in walker.take(block, values=False):
         others = [
             number
             for code, start, end, *_ in taken.events.tolist()
             for number in other_links(code, block.block[start:end], hasher)
         ]
-        yield taken.links, np.array(others, np.uint64), taken.lines
+        yield taken.links
+        yield np.array(others, np.uint64)
 
 
 def other_links(code: int, data: bytes, hasher: Hasher) -> list[int]:

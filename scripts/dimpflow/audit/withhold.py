@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dimpflow.atomic import write_errors
 from dimpflow.audit.balance import read_facts
 from dimpflow.audit.chain.record import AUDIT, SIGNED, SUMS
-from dimpflow.audit.leaks import LeakReport
 from dimpflow.audit.provenance import PROVENANCE
 from dimpflow.errors import InputError
 from dimpflow.layout import JobFolder
 from dimpflow.ndjson import write_json
+
+if TYPE_CHECKING:
+    from dimpflow.audit.leaks import LeakReport
 
 EVIDENCE = (AUDIT, SUMS, SIGNED, PROVENANCE)
 _SHOWN = 20
@@ -26,7 +29,7 @@ def result_of(folder: JobFolder) -> Path:
     raise InputError(f"{names[0]}: there is no result to check; run the workflow")
 
 
-def told(report: LeakReport) -> Iterator[str]:
+def told(report: "LeakReport") -> Iterator[str]:
     """What was found, a line each, by path and number."""
     sought = sum(report.looked_for.values())
     yield f"{report.lines} lines searched for {sought} identifying values: {len(report.findings)} paths with leaks"
@@ -38,7 +41,7 @@ def told(report: LeakReport) -> Iterator[str]:
         yield f"tolerated by configuration: {sum(found['count'] for found in report.tolerated)} values"
 
 
-def withhold(folder: JobFolder, result: Path, report: LeakReport) -> str:
+def withhold(folder: JobFolder, result: Path, report: "LeakReport") -> str:
     """Puts the result where only its owner can read it; gives the message with which the job ends."""
     place = folder.path / "withheld"
     with write_errors(place):

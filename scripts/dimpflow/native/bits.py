@@ -5,7 +5,7 @@ in Python what it means; that is what runs where nothing is compiled (NUMBA_DISA
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
@@ -28,10 +28,10 @@ def _made_of(typed: Callable[..., Any]) -> Callable[[F], F]:
     """The function as LLVM does it. typed: as Numba's `intrinsic` wants it."""
 
     def made(meaning: F) -> F:
-        if config.DISABLE_JIT:
+        if vars(config)["DISABLE_JIT"]:
             return meaning
-        found: F = intrinsic(typed)
-        return found
+        found: Any = intrinsic(typed)
+        return cast(F, found)
 
     return made
 

@@ -49,11 +49,9 @@ ID_COLUMNS: Final = 3
 """Of an id: 0, or 1 for an identifier; the hash of its words; that of the word that stands for them."""
 NODE, NODE_OF_PATIENT = 1, 3
 """In the lowest bits of a link: the thing itself stands here, and it is a patient. References have none of them."""
-LINE_COLUMNS: Final = 2
-"""Of a line: where it begins, the state of its resource, 0 for one that is told."""
-LINES, RESOURCES = 3, 4
-"""Places of counts, after those of what is told, of ids and of links."""
-COUNTS: Final = 5
+RESOURCES = 3
+"""Place of a count, after those of what is told, of ids and of links."""
+COUNTS: Final = 4
 _TYPE_KEY = np.uint64(member_key(0, b"resourceType"))
 _DEPTH = 64
 _SCRATCH = 512
@@ -167,7 +165,7 @@ def _node_link(
 @compiled(
     types.int64(
         BYTES, NUMBERS, types.int64, NUMBERS, NUMBERS, NUMBERS, INTEGERS, INTEGERS, types.int64, types.boolean, WRITABLE_NUMBERS,
-        WRITABLE_INTEGERS, WRITABLE_NUMBERS, WRITABLE_NUMBERS, WRITABLE_INTEGERS, WRITABLE_BYTES, WRITABLE_BYTES, WRITABLE_INTEGERS,
+        WRITABLE_INTEGERS, WRITABLE_NUMBERS, WRITABLE_NUMBERS, WRITABLE_BYTES, WRITABLE_BYTES, WRITABLE_INTEGERS,
         WRITABLE_FRAMES,
         WRITABLE_BYTES,
     ),
@@ -175,15 +173,15 @@ def _node_link(
 )  # fmt: skip
 def walk(
     data: Bytes, marks: Numbers, at: int, key: Numbers, folds: Numbers, keys: Numbers, entries: Integers, told: Integers, patient: int, values: bool,
-    seen: Numbers, events: Integers, ids: Numbers, links: Numbers, lines: Integers, lengths: Bytes, sizes: Bytes, counts: Integers,
+    seen: Numbers, events: Integers, ids: Numbers, links: Numbers, lengths: Bytes, sizes: Bytes, counts: Integers,
     frames: Frames, words: Bytes,
 ) -> int:  # fmt: skip
     """Walk through whole lines, from `at` on; where to go on once there is room again, the end of the data if all was walked through.
 
     marks: of the data, see `marks`; folds: see `folding`; keys, entries, told, patient: see `Table`; values: whether more than links is to be taken; seen: what came
-    before, so that ids and texts are told about once; events, ids, links, lines: rooms, for rows of COLUMNS, of ID_COLUMNS, single
-    hashes, and rows of LINE_COLUMNS; lengths, sizes: marks the numbers of words of ids, and the bytes of the words that stand for them; counts: COUNTS of them, rows in the
-    four rooms (set to 0 by the caller), and the number of resources so far; frames, words: of ROOM_FRAMES and ROOM_WORDS.
+    before, so that ids and texts are told about once; events, ids, links: rooms, for rows of COLUMNS, of ID_COLUMNS, single
+    hashes; lengths, sizes: marks the numbers of words of ids, and the bytes of the words that stand for them; counts: COUNTS of them, rows in the
+    three rooms (set to 0 by the caller), and the number of resources so far; frames, words: of ROOM_FRAMES and ROOM_WORDS.
     """
     n = len(data)
     while at < n:
@@ -191,8 +189,6 @@ def walk(
         if at >= n or data[at] == LINE_END:
             at += 1
             continue
-        if counts[LINES] * LINE_COLUMNS >= len(lines):
-            return at
         line, stop = at, min(next_mark(marks, LINE_ENDS, at), n)
         told_before, ids_before, links_before = counts[0], counts[1], counts[2]
         room, good, depth = True, data[at] == 0x7B, 0
@@ -367,16 +363,13 @@ def walk(
             good = at >= n or data[at] == LINE_END
         if not (good and room):
             counts[0], counts[1], counts[2] = told_before, ids_before, links_before
+            room = room and _tell(events, counts, LINE, line, stop, 0, 0)
             if not room:
                 for slot in range(len(seen)):  # some of it is not told yet
                     seen[slot] = np.uint64(0)
                 if told_before + ids_before + links_before > 0:
                     return line
+                _tell(events, counts, LINE, line, stop, 0, 0)
             at = stop
-            _tell(events, counts, LINE, line, at, 0, 0)
-            frames[0, _STATE] = 0
-        lines[counts[LINES] * LINE_COLUMNS] = line
-        lines[counts[LINES] * LINE_COLUMNS + 1] = frames[0, _STATE]
-        counts[LINES] += 1
         at += 1
     return n

@@ -1,4 +1,4 @@
-"""What is known of an import, in a folder that only its owner may read: the hashes of its values, its links, where its lines begin.
+"""What is known of an import, in a folder that only its owner may read: the hashes of its values, its links.
 
 No text lies there. The key of the hashes does: whoever can read it can read the import beside it.
 """
@@ -16,14 +16,15 @@ import msgspec
 import orjson
 
 from dimpflow.atomic import AtomicFile, write_errors
-from dimpflow.audit.leaks.pieces import PIECE, stretch_blocks
 from dimpflow.audit.leaks.store import ENDING, Part, Sizes, merge
 from dimpflow.audit.leaks.values import Gatherer
+from dimpflow.audit.pieces import PIECE, stretch_blocks
 from dimpflow.audit.processes import in_processes
-from dimpflow.audit.survey import Seen, Survey
+from dimpflow.audit.survey import Survey
 from dimpflow.audit.walking import prepare
 from dimpflow.errors import InputError
 from dimpflow.native.hashing import Hasher
+from dimpflow.native.types import Numbers
 from dimpflow.ndjson import read_errors
 
 _KEY, _SIZES = "key", "sizes.json"
@@ -31,7 +32,8 @@ _KEY_BYTES = 16
 
 _Piece = tuple[Path, int, Path]
 """A file of the import, where the piece begins, where its hashes go."""
-_Done = tuple[Part, Path, Seen]
+_Done = tuple[Part, list[Numbers]]
+"""Hashes, links."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ def gather(imported: Sequence[Path], folder: Path, processes: int) -> Gathered:
     hasher = Hasher(key)
     survey = Survey(folder, hasher)
     parts = []
-    for part, path, seen in _in_parts(_pieces(imported, folder), hasher, processes):
+    for part, links in _in_parts(_pieces(imported, folder), hasher, processes):
         parts.append(part)
-        survey.before.add(path, seen)
+        survey.before.add(links)
     merge(parts, folder)
     sizes = Sizes()
     for part in parts:
@@ -110,18 +112,17 @@ def _pieces(imported: Sequence[Path], folder: Path) -> Iterator[_Piece]:
 def _gather(gatherer: Gatherer, piece: _Piece) -> _Done:
     """Put the hashes of a piece of the import on the disk."""
     path, at, out = piece
-    seen = Seen([], [])
+    links: list[Numbers] = []
     try:
-        for start, block in stretch_blocks((path, at)):
-            for links, others, lines in gatherer.take(block):
-                seen.add(links, others, lines, start)
+        for block in stretch_blocks((path, at)):
+            links += gatherer.take(block)
     except orjson.JSONDecodeError:
         raise InputError(f"{path}: a line is not JSON; remove the file and run again") from None
-    return gatherer.collected().write(out), path, seen
+    return gatherer.collected().write(out), links
 
 
 def _in_parts(pieces: Iterable[_Piece], hasher: Hasher, processes: int) -> Iterator[_Done]:
-    """The hashes of the import, in parts, and what was seen of it."""
+    """The hashes of the import, in parts, and its links."""
     if processes <= 1:
         return map(partial(_gather, Gatherer(hasher)), pieces)
     prepare()

@@ -15,18 +15,19 @@ from typing import Any
 from dimpflow.audit.leaks.gathering import Gathered, clear, gather
 from dimpflow.audit.leaks.kinds import KINDS
 from dimpflow.audit.leaks.match import Matcher
-from dimpflow.audit.leaks.pieces import Stretch, stretch_blocks, stretches
 from dimpflow.audit.leaks.scan import Scanner
 from dimpflow.audit.leaks.tally import Tally, rows
+from dimpflow.audit.pieces import Stretch, stretch_blocks, stretches
 from dimpflow.audit.processes import in_processes
-from dimpflow.audit.survey import Seen
-from dimpflow.audit.walking import Walker, links_and_lines, prepare
+from dimpflow.audit.walking import Walker, links_of, prepare
 from dimpflow.errors import ConfigError
 from dimpflow.native.marks import Marker
+from dimpflow.native.types import Numbers
 
 _PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z?]\w*)*(\.\*)?")
 
-_Done = tuple[Tally, Seen]
+_Done = tuple[Tally, list[Numbers]]
+"""What was found, links."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ def search(
                 f"tolerated paths of the leak check: {path!r} is none; write Encounter.identifier.value or Organization.*"
             )
     total = Tally(common_from)
-    for tally, seen in _scanned(result, known, common_from, processes):
+    for tally, links in _scanned(result, known, common_from, processes):
         total.add(tally)
-        known.survey.after.add(result, seen)
+        known.survey.after.add(links)
     matcher = _matcher(known)
     looked_for = {kind.name: matcher.kinds[kind].distinct() for kind in KINDS}
     found, common = total.judged()
@@ -124,13 +125,12 @@ class _Search:
 
     def __call__(self, stretch: Stretch) -> _Done:
         total = Tally(self._scanner.common_from)
-        seen = Seen([], [])
-        for start, block in stretch_blocks(stretch):
+        links: list[Numbers] = []
+        for block in stretch_blocks(stretch):
             marked = self._marker(block)
             total.add(self._scanner.take(marked))
-            for links, others, lines in links_and_lines(marked, self._walker, self._hasher):
-                seen.add(links, others, lines, start)
-        return total, seen
+            links += links_of(marked, self._walker, self._hasher)
+        return total, links
 
 
 def _scanned(result: Path, known: Gathered, common_from: int, processes: int) -> Iterator[_Done]:

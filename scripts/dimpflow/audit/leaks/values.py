@@ -18,7 +18,7 @@ from dimpflow.audit.words import days, fold, words
 from dimpflow.fhir.table import RESOURCE_TYPES
 from dimpflow.native.hashing import Hasher
 from dimpflow.native.marks import Marker
-from dimpflow.native.types import Integers, Numbers
+from dimpflow.native.types import Numbers
 
 Json = dict[str, Any]
 Borne = set[tuple[Kind, str]]
@@ -58,8 +58,8 @@ class Gatherer:
         done.sizes.mark(self._walker.lengths, self._walker.sizes)
         return done
 
-    def take(self, block: bytes) -> Iterator[tuple[Numbers, Numbers, Integers]]:
-        """Whole lines, each a resource or Bundle; their links, and where they begin, as `links_and_lines`. ValueError: no JSON."""
+    def take(self, block: bytes) -> Iterator[Numbers]:
+        """Whole lines, each a resource or Bundle; gives their links, as `links_of`. ValueError: no JSON."""
         for taken in self._walker.take(self._marker(block)):
             found = self._into.found
             found[kinds.ID].append(taken.ids)
@@ -73,7 +73,8 @@ class Gatherer:
                 found[kind].append(of_it[:, 1])
                 if kind.everywhere:
                     found[kinds.ANCHORS].append(of_it[:, 2])
-            yield taken.links, links, taken.lines
+            yield taken.links
+            yield links
 
     def _told(self, events: Iterable[list[int]], block: bytes) -> tuple[dict[int, Borne], Numbers]:
         """What the walk has told and nobody has done with: what resources bear, and links that the walk did not understand."""

@@ -123,8 +123,8 @@ class _Type:
 
     def __init__(self, quasi: Sequence[QuasiIdentifier], sensitive: Sequence[Sensitive]) -> None:
         whose = [name for one in sensitive for name in one.whose]
-        named = [name for one in (*quasi, *sensitive) for name in one.steps[0]]
-        self.read = read = Reader(("id", *whose, *named))
+        steps = [one.steps for one in quasi] + [one.steps for one in sensitive]
+        self.read = read = Reader(("id", *whose, *(name for one in steps for name in one[0])))
         self.quasi = [Remembered(read, one.steps, one.values) for one in quasi]
         self.gathered = [
             _Gathered(

@@ -16,29 +16,36 @@ Stretch = tuple[Path, int] | bytes
 
 def stretches(result: Path) -> Iterator[Stretch]:
     """A result in pieces that somebody else can read; what is packed is read here."""
-    ending = result.suffix.removeprefix(".")
+    if _packed(result):
+        yield from blocks(result)
+        return
     with read_errors(result):
-        if ending in ("gz", "zst"):
-            with open_input(result, cast(Compression, ending)) as file:
-                yield from _blocks(file.read)
-        else:
-            for at in range(0, result.stat().st_size, PIECE):
-                yield result, at
+        size = result.stat().st_size
+    for at in range(0, size, PIECE):
+        yield result, at
 
 
-def stretch_blocks(stretch: Stretch) -> Iterator[tuple[int, bytes]]:
-    """Blocks, and where they begin in the file, which is not known of those of packed ones."""
+def stretch_blocks(stretch: Stretch) -> Iterator[bytes]:
+    """The blocks of a piece."""
     if isinstance(stretch, bytes):
-        yield 0, stretch
+        yield stretch
         return
     path, start = stretch
     first, last = line_range(path, start, start + PIECE)
     with read_errors(path), open(path, "rb") as file:
         file.seek(first)
-        at = first
-        for block in _blocks(lambda size: file.read(min(size, last - file.tell()))):
-            yield at, block
-            at += len(block)
+        yield from _blocks(lambda size: file.read(min(size, last - file.tell())))
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """The blocks of a whole file (.ndjson, .ndjson.gz, .ndjson.zst). InputError."""
+    with read_errors(path), open_input(path, _packed(path)) as file:
+        yield from _blocks(file.read)
+
+
+def _packed(path: Path) -> Compression:
+    ending = path.suffix.removeprefix(".")
+    return cast(Compression, ending) if ending in ("gz", "zst") else ""
 
 
 def _blocks(read: Callable[[int], bytes]) -> Iterator[bytes]:
