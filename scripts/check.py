@@ -53,7 +53,7 @@ def main(
     lines = read_facts(folder.path / "dimp_results.json")["lines"]
     with beside(_compared_and_risk, (imported, result, lines, cfg), processes) as beside_leaks:
         # to load these takes as long as to search 300 MB, and what is done beside does not need them
-        from dimpflow.audit.consistency.run import check_consistency
+        from dimpflow.audit.consistency.run import Consistency, references
         from dimpflow.audit.leaks import clear, gather, gathered, search
 
         try:
@@ -62,10 +62,11 @@ def main(
                 result, known, processes=processes, tolerated=cfg["tolerate"], common_from=cfg["common_from"]
             )
             _tell_leaks(folder, result, leaks, outputs["leaks"], cfg["on_leak"])
+            before, after = references(imported, known.survey)
             compared, risk = beside_leaks()
-            consistency = check_consistency(compared, imported, known.survey)
         finally:
             clear(values)
+    consistency = Consistency(before, after, compared)
     write_json(outputs["consistency"], consistency.as_facts())
     for fault in consistency.faults:
         log.warning("%s: %s", result.name, fault)

@@ -6,7 +6,7 @@ from typing import Any
 from audit_jobs import AuditedJob
 from dimpflow.audit.consistency.compare import Comparison
 from dimpflow.audit.consistency.pairs import Imported
-from dimpflow.audit.consistency.run import check_consistency
+from dimpflow.audit.consistency.run import Consistency, references
 from dimpflow.audit.leaks import gather, search
 from dimpflow.audit.risk import (
     DEFAULT_QUASI_IDENTIFIERS,
@@ -32,7 +32,7 @@ def checked(job: AuditedJob, work: Path) -> Facts:
     comparison = Comparison(pairs, result, lines)
     for part in skim(result):
         comparison.take(part)
-    consistency = check_consistency(comparison.done(), pairs, known.survey)
+    consistency = Consistency(*references(pairs, known.survey), comparison.done())
     with result.open("rb") as data:
         quasi = [quasi_identifier(one) for one in DEFAULT_QUASI_IDENTIFIERS]
         risk = assess_risk(data, quasi, DEFAULT_SENSITIVE, 5)

@@ -12,7 +12,7 @@ import pytest
 from dimpflow.audit.consistency.compare import Comparison
 from dimpflow.audit.consistency.kept import Profile
 from dimpflow.audit.consistency.pairs import Imported
-from dimpflow.audit.consistency.run import Consistency, check_consistency
+from dimpflow.audit.consistency.run import Consistency, references
 from dimpflow.audit.skim import skim
 from dimpflow.audit.survey import Survey
 from dimpflow.audit.walking import Walker, links_of
@@ -84,7 +84,7 @@ def checked(tmp_path: Path, before: Lines, after: Lines, **of_source: Any) -> Co
     for side, path in ((survey.before, source.path), (survey.after, result)):
         side.clear()
         side.add(links_of(Marker()(path.read_bytes()), Walker(survey.hasher), survey.hasher))
-    return check_consistency(compared, [source], survey)
+    return Consistency(*references([source], survey), compared)
 
 
 def test_what_is_faithful_passes(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ class Mention(NamedTuple):
     node: bool
 
 
-def mentions_of(before: bytes, after: bytes) -> tuple[list[Mention], list[Mention], Counter[str]]:
-    """The same mentions on both sides, in the same order, and how many have gone, by path.
+def mentions_of(before: Any, after: Any) -> tuple[list[Mention], list[Mention], Counter[str]]:
+    """The same mentions of two resources, as parsed JSON, in the same order, and how many have gone, by path.
 
     Where some of a path have gone, which ones cannot be told, and none of it is compared.
     """
@@ -55,15 +55,15 @@ def links_in(line: bytes, hash_: Callable[[bytes], int]) -> list[int]:
     """The links of a resource, as the compiled walk gives them (see `native.walk`), by taking it apart."""
     return [
         hash_(value.encode()) & ~3 | (0 if not node else 3 if value.startswith("Patient/") else 1)
-        for _, value, node in mentions_in(line)
+        for _, value, node in mentions_in(orjson.loads(line))
         if not value.startswith("#")
     ]
 
 
-def mentions_in(line: bytes) -> list[Mention]:
+def mentions_in(resource: Any) -> list[Mention]:
     """Sorted by path, since members may stand in another order afterwards; those of one path as they stand in the text."""
     found: list[Mention] = []
-    _of_resource(orjson.loads(line), _TOP, found, contained=False)
+    _of_resource(resource, _TOP, found, contained=False)
     found.sort(key=_PATH)
     return found
 

@@ -4,8 +4,6 @@ from collections import Counter
 from operator import itemgetter
 from typing import Any
 
-import orjson
-
 from dimpflow.audit.naming import Place, ToldPlace
 
 Leaf = tuple[str, str]
@@ -22,8 +20,8 @@ class Profile:
         self.after: Counter[str] = Counter()
         self.same: Counter[str] = Counter()
 
-    def add(self, before: bytes, after: bytes) -> None:
-        """Of two lines that belong together."""
+    def add(self, before: Any, after: Any) -> None:
+        """Of two resources that belong together, as parsed JSON."""
         one, two = _leaves(before), _leaves(after)
         self.lines += 1
         self.before.update(map(_path, one))
@@ -56,10 +54,10 @@ class Profile:
         return rows
 
 
-def _leaves(line: bytes) -> list[Leaf]:
+def _leaves(resource: Any) -> list[Leaf]:
     """Path and value of each leaf; numbers by their text, since 1 and True would be equal."""
     found: list[Leaf] = []
-    todo: list[tuple[Any, Place]] = [(orjson.loads(line), _TOP)]
+    todo: list[tuple[Any, Place]] = [(resource, _TOP)]
     while todo:
         node, place = todo.pop()
         # exact types are enough for what comes from JSON, and quicker to tell

@@ -59,15 +59,15 @@ class Consistency:
         }
 
 
-def check_consistency(compared: Compared, imported: Sequence[Imported], survey: Survey) -> Consistency:
-    """What is consistent in a result. survey: what was seen of the import and of the result (see `leaks`).
+def references(imported: Sequence[Imported], survey: Survey) -> tuple[Links, Links]:
+    """All references before and after. survey: what was seen of the import and of the result (see `leaks`).
 
     Raises InputError and OutputError.
     """
     marker, walker = Marker(), Walker(survey.hasher)
     for line in refused(imported):
         survey.before.remove(links_of(marker(line), walker, survey.hasher))
-    return Consistency(survey.before.links(), survey.after.links(), compared)
+    return survey.before.links(), survey.after.links()
 
 
 def _gone(counts: Counter[str]) -> dict[str, int]:
