@@ -169,8 +169,6 @@ def test_the_same_number_but_of_another_kind_is_a_change(tmp_path: Path) -> None
 
 def test_names_that_fhir_does_not_have_are_not_told() -> None:
     profile = Profile()
-    line = json.dumps(
-        {"resourceType": "Secret", "id": "1", "Müller": {"code": 1}, "_status": {"id": "a"}}
-    ).encode()
-    profile.add(line, line)
+    resource = {"resourceType": "Secret", "id": "1", "Müller": {"code": 1}, "_status": {"id": "a"}}
+    profile.add(resource, resource)
     assert [row["path"] for row in profile.rows()] == ["?.?.code", "?._status.id", "?.id"]

@@ -75,7 +75,7 @@ def main(folder: Path, seed: int) -> None:
     marker = Marker()
     for line in lines:
         at, marked = 0, marker(line)
-        digest.update(marked.marks.tobytes())
+        digest.update(marked.marks.bits.tobytes())
         while at < len(line):
             count, at = find(marked.data, marked.marks, at, wanted, known, word, tally, out)
             digest.update(out[: count * COLUMNS].tobytes() + tally.tobytes())

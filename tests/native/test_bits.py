@@ -8,9 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit, types
 
 from dimpflow.native.hashing import bytes_of
-from dimpflow.native.marks import CLOSE, EXTENSION, LINE, OPEN, QUOTE, UNUSUAL, Marker, next_mark
+from dimpflow.native.marks import (
+    CLOSE,
+    EXTENSION,
+    LINE,
+    MARKS,
+    OPEN,
+    QUOTE,
+    UNUSUAL,
+    Marker,
+    Marks,
+    next_mark,
+    next_quote,
+)
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PIECES = [
@@ -77,6 +90,11 @@ def by_hand(data: bytes) -> dict[int, set[int]]:
     return places
 
 
+@njit(types.int64(MARKS, types.int64, types.int64))  # type: ignore[untyped-decorator]
+def next_place(marks: Marks, kind: int, at: int) -> int:
+    return next_quote(marks, at) if kind == QUOTE else next_mark(marks, kind, at)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_marks(seed: int) -> None:
     drawn = random.Random(seed)
@@ -86,7 +104,7 @@ def test_marks(seed: int) -> None:
         marked = mark(data)
         for kind, places in by_hand(data).items():
             told, at = set(), 0
-            while (at := next_mark(marked.marks, kind, at)) < len(data):
+            while (at := next_place(marked.marks, kind, at)) < len(data):
                 told.add(at)
                 at += 1
             assert told == places, (kind, data)

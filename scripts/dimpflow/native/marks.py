@@ -2,7 +2,7 @@
 JSON need not look at each byte. This is the first stage of Langdale and Lemire, Parsing Gigabytes of JSON per Second, 2019.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -11,51 +11,94 @@ from dimpflow.native.bits import WIDTH, beyond_ascii, bits_in, equal, lowest
 from dimpflow.native.compiled import compiled, inlined
 from dimpflow.native.hashing import bytes_of
 from dimpflow.native.siphash import eight
-from dimpflow.native.types import BYTES, U64, WRITABLE_BYTES, WRITABLE_NUMBERS, Bytes, Numbers
+from dimpflow.native.types import (
+    BYTES,
+    U64,
+    WRITABLE_BYTES,
+    WRITABLE_INTEGERS,
+    WRITABLE_NUMBERS,
+    Bytes,
+    Integers,
+    Numbers,
+)
 
 QUOTE, OPEN, CLOSE, LINE, UNUSUAL, EXTENSION = range(6)
 """What is marked: quotes that begin or end a string; brackets outside strings; line ends; backslashes and what is no ASCII; the end of a
 string that ends with `xtension`, as the names of FHIR's extensions do."""
-KINDS = 6
+_BEFORE = 6
+"""Not a mark, but how many quotes there are before."""
+_COLUMNS = 7
+_AT_ONCE = 8
+"""Places of quotes that are written whether there are so many or not, since a guess of the processor that fails costs more."""
+
+
+class Marks(NamedTuple):
+    """bits: for every WIDTH bytes of the data, begun or not, _COLUMNS numbers, and as many more, where any search ends; quotes: their
+    places, and behind them one that is not before the end of the data."""
+
+    bits: Numbers
+    quotes: Integers
+
+
+MARKS: Any = types.NamedTuple((WRITABLE_NUMBERS, WRITABLE_INTEGERS), Marks)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _ALL = ~_ZERO
 _XTENSION = np.uint64(int.from_bytes(b"xtension", "little"))
 
 
 @inlined
-def next_mark(marks: Numbers, kind: int, at: int) -> int:
-    """The next place of a kind, from `at` on; the end of the data, or one behind it, if there is none."""
-    word = at >> 6
-    found = marks[word * KINDS + kind] >> np.uint64(at & 63)
-    if found != _ZERO:
-        return at + lowest(found)
-    word += 1
-    while marks[word * KINDS + kind] == _ZERO:
-        word += 1
-    return (word << 6) + lowest(marks[word * KINDS + kind])
+def quotes_before(marks: Marks, at: int) -> int:
+    """How many quotes there are before a place, which is where the next one stands among all."""
+    row = (at >> 6) * _COLUMNS
+    below = (_ONE << np.uint64(at & 63)) - _ONE
+    return int(np.int64(marks.bits[row + _BEFORE])) + bits_in(marks.bits[row + QUOTE] & below)
 
 
 @inlined
-def marked(marks: Numbers, kind: int, start: int, end: int) -> bool:
+def next_quote(marks: Marks, at: int) -> int:
+    """The place of the next quote, from `at` on; the end of the data, or one behind it, if there is none."""
+    return marks.quotes[quotes_before(marks, at)]
+
+
+@inlined
+def next_mark(marks: Marks, kind: int, at: int) -> int:
+    """The next place of a kind, from `at` on; the end of the data, or one behind it, if there is none."""
+    word = at >> 6
+    found = marks.bits[word * _COLUMNS + kind] >> np.uint64(at & 63)
+    if found != _ZERO:
+        return at + lowest(found)
+    word += 1
+    while marks.bits[word * _COLUMNS + kind] == _ZERO:
+        word += 1
+    return (word << 6) + lowest(marks.bits[word * _COLUMNS + kind])
+
+
+@inlined
+def marked(marks: Marks, kind: int, start: int, end: int) -> bool:
     """Whether there is one of a kind in between."""
     word, last = start >> 6, end >> 6
-    found = marks[word * KINDS + kind] >> np.uint64(start & 63)
+    found = marks.bits[word * _COLUMNS + kind] >> np.uint64(start & 63)
     if word == last:
         return found << np.uint64(63 - (end - start)) << _ONE != _ZERO
     while found == _ZERO and word + 1 < last:
         word += 1
-        found = marks[word * KINDS + kind]
-    return found != _ZERO or marks[last * KINDS + kind] & ((_ONE << np.uint64(end & 63)) - _ONE) != _ZERO
+        found = marks.bits[word * _COLUMNS + kind]
+    return (
+        found != _ZERO or marks.bits[last * _COLUMNS + kind] & ((_ONE << np.uint64(end & 63)) - _ONE) != _ZERO
+    )
 
 
 @inlined
-def closing(marks: Numbers, at: int) -> tuple[int, bool]:
+def closing(marks: Marks, at: int) -> tuple[int, bool]:
     """The place of the bracket that closes the one here, the end of the data if there is none; whether an extension is between."""
     depth, word, wanted, extended = 0, at >> 6, _ALL << np.uint64(at & 63), _ZERO
-    last = len(marks) // KINDS - 1
+    last = len(marks.bits) // _COLUMNS - 1
     while word < last:
-        opens, closes = marks[word * KINDS + OPEN] & wanted, marks[word * KINDS + CLOSE] & wanted
-        extensions = marks[word * KINDS + EXTENSION] & wanted
+        opens, closes = (
+            marks.bits[word * _COLUMNS + OPEN] & wanted,
+            marks.bits[word * _COLUMNS + CLOSE] & wanted,
+        )
+        extensions = marks.bits[word * _COLUMNS + EXTENSION] & wanted
         count = bits_in(closes)
         if count < depth:
             depth += bits_in(opens) - count
@@ -75,12 +118,12 @@ def closing(marks: Numbers, at: int) -> tuple[int, bool]:
 
 
 @inlined
-def behind_value(data: Bytes, marks: Numbers, at: int, stop: int) -> tuple[int, bool]:
+def behind_value(data: Bytes, marks: Marks, at: int, stop: int) -> tuple[int, bool]:
     """The place behind a value that begins here, and whether there are FHIR's extensions in it; if it does not end before `stop`, a
     place behind that."""
     byte = data[at]
     if byte == 0x22:
-        return next_mark(marks, QUOTE, at + 1) + 1, False
+        return next_quote(marks, at + 1) + 1, False
     if byte == 0x7B or byte == 0x5B:
         end, extended = closing(marks, at)
         return end + 1, extended
@@ -117,11 +160,10 @@ def _compared(data: Bytes, at: int) -> tuple[U64, U64, U64, U64, U64, U64, U64]:
     )
 
 
-@compiled(types.int64(BYTES, WRITABLE_NUMBERS, WRITABLE_BYTES), allocates=False)
-def _mark(data: Bytes, marks: Numbers, rest: Bytes) -> int:
-    """Set all marks; how many line ends there are. marks: KINDS numbers for every WIDTH bytes, begun or not, and as many more, whose bits
-    are all set: a search for the next one ends there; rest: WIDTH bytes for the last ones."""
-    n, lines = len(data), 0
+@compiled(types.int64(BYTES, MARKS, WRITABLE_BYTES), allocates=False)
+def _mark(data: Bytes, marks: Marks, rest: Bytes) -> int:
+    """Set all marks; how many line ends there are. marks: room for them; rest: WIDTH bytes for the last ones."""
+    n, lines, count = len(data), 0, 0
     carried, string, before_n = _ZERO, _ZERO, _ZERO
     words = (n + WIDTH - 1) // WIDTH
     for word in range(words):
@@ -152,16 +194,32 @@ def _mark(data: Bytes, marks: Numbers, rest: Bytes) -> int:
             end = at + lowest(low)
             if end >= 8 and eight(data, end - 8) == _XTENSION:
                 extensions |= low
-        row = word * KINDS
-        marks[row + QUOTE] = quotes
-        marks[row + OPEN] = opens & ~inside
-        marks[row + CLOSE] = closes & ~inside
-        marks[row + LINE] = ends
-        marks[row + UNUSUAL] = odd | backslashes
-        marks[row + EXTENSION] = extensions
+        row = word * _COLUMNS
+        marks.bits[row + QUOTE] = quotes
+        marks.bits[row + OPEN] = opens & ~inside
+        marks.bits[row + CLOSE] = closes & ~inside
+        marks.bits[row + LINE] = ends
+        marks.bits[row + UNUSUAL] = odd | backslashes
+        marks.bits[row + EXTENSION] = extensions
+        marks.bits[row + _BEFORE] = np.uint64(count)
         lines += bits_in(ends)
-    for kind in range(KINDS):
-        marks[words * KINDS + kind] = _ALL
+        next_count = count + bits_in(quotes)
+        for place in range(count, count + _AT_ONCE):
+            marks.quotes[place] = at + lowest(quotes)
+            quotes &= quotes - _ONE
+        count += _AT_ONCE
+        while quotes != _ZERO:
+            marks.quotes[count] = at + lowest(quotes)
+            quotes &= quotes - _ONE
+            count += 1
+        count = next_count
+    row = words * _COLUMNS
+    for kind in range(_COLUMNS):
+        marks.bits[row + kind] = _ALL
+    marks.bits[row + QUOTE] = _ZERO
+    marks.bits[row + _BEFORE] = np.uint64(count)
+    marks.quotes[count] = words * WIDTH
+    marks.quotes[count + 1] = words * WIDTH
     return lines
 
 
@@ -170,7 +228,7 @@ class Marked(NamedTuple):
 
     block: bytes
     data: Bytes
-    marks: Numbers
+    marks: Marks
     line_ends: int
 
 
@@ -178,14 +236,18 @@ class Marker:
     """Marks blocks, one after another: the marks are those of the last one. Not for several threads."""
 
     def __init__(self) -> None:
-        self._marks = np.empty(KINDS, np.uint64)
+        self._bits = np.empty(0, np.uint64)
+        self._quotes = np.empty(0, np.int64)
         self._rest = np.empty(WIDTH, np.uint8)
 
     def __call__(self, block: bytes) -> Marked:
         """block: whole lines."""
         data = bytes_of(block)
-        wanted = ((len(data) + WIDTH - 1) // WIDTH + 1) * KINDS
-        if wanted > len(self._marks):
-            self._marks = np.empty(wanted, np.uint64)
-        marks = self._marks[:wanted]
+        wanted = ((len(data) + WIDTH - 1) // WIDTH + 1) * _COLUMNS
+        if wanted > len(self._bits):
+            self._bits = np.empty(wanted, np.uint64)
+            self._quotes = np.empty(
+                len(data) + _AT_ONCE + 2, np.int64
+            )  # of what is not used the system gives nothing
+        marks = Marks(self._bits[:wanted], self._quotes)
         return Marked(block, data, marks, _mark(data, marks, self._rest))

@@ -14,7 +14,7 @@ from dimpflow.native.days import german_day, is_moment, iso_day
 from dimpflow.native.filters import OTHERS, in_filter, word_hash
 from dimpflow.native.folding import NO_TEXT, UNKNOWN, folded_at, in_words
 from dimpflow.native.ids import LONGEST_WORD
-from dimpflow.native.marks import QUOTE, next_mark
+from dimpflow.native.marks import MARKS, Marks, quotes_before
 from dimpflow.native.siphash import eight, few, sip
 from dimpflow.native.types import (
     BYTES,
@@ -207,12 +207,12 @@ def holds(data: Bytes, start: int, end: int, wanted: Wanted, moment: bool, word:
 
 @compiled(
     types.UniTuple(types.int64, 2)(
-        BYTES, NUMBERS, types.int64, _WANTED, _KNOWN, WRITABLE_BYTES, WRITABLE_INTEGERS, WRITABLE_INTEGERS
+        BYTES, MARKS, types.int64, _WANTED, _KNOWN, WRITABLE_BYTES, WRITABLE_INTEGERS, WRITABLE_INTEGERS
     ),
     allocates=False,
 )  # fmt: skip
 def find(
-    data: Bytes, marks: Numbers, at: int, wanted: Wanted, known: Known, word: Bytes, tally: Integers, out: Integers
+    data: Bytes, marks: Marks, at: int, wanted: Wanted, known: Known, word: Bytes, tally: Integers, out: Integers
 ) -> tuple[int, int]:  # fmt: skip
     """Put what may hold something into `out`, in rows of COLUMNS; how many, and where to go on, the end of the data if all was looked at.
 
@@ -221,8 +221,9 @@ def find(
     """
     n, rows, count = len(data), len(out) // COLUMNS, 0
     seen_mask, short_mask, long_mask = len(known.seen) - 1, len(known.short) // 2 - 1, len(known.long) - 1
+    number_of_quote = quotes_before(marks, at)
     while at < n:
-        quote = min(next_mark(marks, QUOTE, at), n)
+        quote = min(marks.quotes[number_of_quote], n)
         while quote - at >= _A_NUMBER:
             start = at
             while at < quote and 0x30 <= data[at] <= 0x39:
@@ -241,7 +242,8 @@ def find(
         if count == rows:
             return count, quote
         start = quote + 1
-        end = min(next_mark(marks, QUOTE, start), n)
+        end = min(marks.quotes[number_of_quote + 1], n)
+        number_of_quote += 2
         at, size = end + 1, end - start
         behind = at
         while behind < n and (

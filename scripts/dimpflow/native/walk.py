@@ -15,7 +15,7 @@ from dimpflow.native.folding import in_words
 from dimpflow.native.ids import LONG, LONGEST_WORD, MOST_WORDS, NONE, ODD, anchor, in_urn, is_strong, relative
 from dimpflow.native.json import LINE_END, behind_space
 from dimpflow.native.marks import LINE as LINE_ENDS
-from dimpflow.native.marks import QUOTE, UNUSUAL, behind_value, marked, next_mark
+from dimpflow.native.marks import MARKS, UNUSUAL, Marks, behind_value, marked, next_mark, next_quote
 from dimpflow.native.siphash import sip
 from dimpflow.native.tables import entry_of, member_hash, member_key
 from dimpflow.native.types import (
@@ -103,7 +103,7 @@ def _link(links: Numbers, counts: Integers, number: np.uint64) -> bool:
 
 @inlined
 def _take_id(
-    data: Bytes, marks: Numbers, start: int, end: int, kind: int, key: Numbers, folds: Numbers, seen: Numbers, ids: Numbers, counts: Integers,
+    data: Bytes, marks: Marks, start: int, end: int, kind: int, key: Numbers, folds: Numbers, seen: Numbers, ids: Numbers, counts: Integers,
     lengths: Bytes, sizes: Bytes, words: Bytes,
 ) -> tuple[bool, int]:  # fmt: skip
     """Put the hashes of an id among the ids: whether there was room, and the code with which it is to be told instead, or 0."""
@@ -164,7 +164,7 @@ def _node_link(
 
 @compiled(
     types.int64(
-        BYTES, NUMBERS, types.int64, NUMBERS, NUMBERS, NUMBERS, INTEGERS, INTEGERS, types.int64, types.boolean, WRITABLE_NUMBERS,
+        BYTES, MARKS, types.int64, NUMBERS, NUMBERS, NUMBERS, INTEGERS, INTEGERS, types.int64, types.boolean, WRITABLE_NUMBERS,
         WRITABLE_INTEGERS, WRITABLE_NUMBERS, WRITABLE_NUMBERS, WRITABLE_BYTES, WRITABLE_BYTES, WRITABLE_INTEGERS,
         WRITABLE_FRAMES,
         WRITABLE_BYTES,
@@ -172,7 +172,7 @@ def _node_link(
     allocates=False,
 )  # fmt: skip
 def walk(
-    data: Bytes, marks: Numbers, at: int, key: Numbers, folds: Numbers, keys: Numbers, entries: Integers, told: Integers, patient: int, values: bool,
+    data: Bytes, marks: Marks, at: int, key: Numbers, folds: Numbers, keys: Numbers, entries: Integers, told: Integers, patient: int, values: bool,
     seen: Numbers, events: Integers, ids: Numbers, links: Numbers, lengths: Bytes, sizes: Bytes, counts: Integers,
     frames: Frames, words: Bytes,
 ) -> int:  # fmt: skip
@@ -248,7 +248,7 @@ def walk(
             # the name of a member
             at += 1
             start = at
-            end = next_mark(marks, QUOTE, at)
+            end = next_quote(marks, at)
             at = behind_space(data, end + 1)
             if at >= stop or data[at] != 0x3A or marked(marks, UNUSUAL, start, end):
                 good = False
@@ -263,7 +263,7 @@ def walk(
                     good = False
                     break
                 start = at + 1
-                end = next_mark(marks, QUOTE, start)
+                end = next_quote(marks, start)
                 at = end + 1
                 state = entry_of(keys, entries, member_hash(TYPES, data, start, end)) if end < stop else 0
                 good = state > 0
@@ -299,7 +299,7 @@ def walk(
                 at = end
                 continue
             start = at + 1
-            end = next_mark(marks, QUOTE, start)
+            end = next_quote(marks, start)
             at = end + 1
             if end >= stop:
                 good = False
