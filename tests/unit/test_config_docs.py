@@ -1,7 +1,10 @@
 """config/README.md, the schemas and the environments of the jobs say what the workflow does."""
 
+import ast
 import json
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +92,44 @@ def test_jobs_in_conda_have_the_versions_of_environment_yml() -> None:
         return {one.replace(" ", "") for one in yaml.safe_load((ROOT / path).read_text())["dependencies"]}
 
     assert pins("workflow/envs/dimp.yaml") <= pins("environment.yml")
+
+
+def imported(file: Path) -> set[str]:
+    """Names of the modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
+
+
+def files_of(module: str) -> Iterator[Path]:
+    """Files of a module of the library, and of the packages that it is in."""
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        place = ROOT / "scripts" / Path(*parts[:end])
+        yield from (one for one in (place / "__init__.py", place.with_suffix(".py")) if one.is_file())
+
+
+def test_jobs_in_conda_have_all_that_their_scripts_import() -> None:
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    todo = [ROOT / "scripts" / name for name in re.findall(r"scripts/(\w+\.py)", rules)]
+    assert len(todo) > 10
+    seen: set[Path] = set()
+    others: set[str] = set()
+    while todo:
+        if (file := todo.pop()) in seen:
+            continue
+        seen.add(file)
+        for module in imported(file):
+            if module.startswith("dimpflow"):
+                todo += files_of(module)
+            else:
+                others.add(module.partition(".")[0])
+    packages = {"yaml": "pyyaml", "isal": "python-isal", "referencing": "jsonschema"}
+    needed = {packages.get(name, name) for name in others - sys.stdlib_module_names}
+    listed = yaml.safe_load((ROOT / "workflow/envs/dimp.yaml").read_text())["dependencies"]
+    assert needed <= {re.split("[=>]", one)[0] for one in listed}
+    assert {"numba", "orjson"} <= needed
