@@ -17,7 +17,7 @@ OUTPUT_VERSION = {
     "mapping": 1,
     "dimp": 3,
     "results": 1,
-    "values": 1,
-    "check": 3,
+    "values": 2,
+    "check": 4,
     "audit": 2,
 }

@@ -14,7 +14,7 @@ from dimpflow import __version__
 from dimpflow.versions import OUTPUT_VERSION
 
 PACKAGES = (
-    "blake3", "certifi", "cryptography", "idna", "isal", "jsonschema", "msgspec", "numba", "numpy", "orjson", "pyyaml", "requests",
+    "blake3", "certifi", "cryptography", "idna", "isal", "jsonschema", "llvmlite", "msgspec", "numba", "numpy", "orjson", "pyyaml", "requests",
     "urllib3", "zstandard",
 )  # fmt: skip
 """What requirements/run.in names, but for Snakemake."""

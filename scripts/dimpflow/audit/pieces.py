@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 from dimpflow.ndjson import line_range, open_input, read_errors
-from dimpflow.sources import Compression
+from dimpflow.sources import compression_of
 
 PIECE = 16 << 20  # bytes that a process gets at a time; of the import, whose hashes are in memory at once
 BLOCK = 1 << 20  # bytes that are looked at at once; larger ones fall out of the processor's caches
@@ -16,7 +15,7 @@ Stretch = tuple[Path, int] | bytes
 
 def stretches(result: Path) -> Iterator[Stretch]:
     """A result in pieces that somebody else can read; what is packed is read here."""
-    if _packed(result):
+    if compression_of(result):
         yield from blocks(result)
         return
     with read_errors(result):
@@ -39,13 +38,8 @@ def stretch_blocks(stretch: Stretch) -> Iterator[bytes]:
 
 def blocks(path: Path) -> Iterator[bytes]:
     """The blocks of a whole file (.ndjson, .ndjson.gz, .ndjson.zst). InputError."""
-    with read_errors(path), open_input(path, _packed(path)) as file:
+    with read_errors(path), open_input(path, compression_of(path)) as file:
         yield from _blocks(file.read)
-
-
-def _packed(path: Path) -> Compression:
-    ending = path.suffix.removeprefix(".")
-    return cast(Compression, ending) if ending in ("gz", "zst") else ""
 
 
 def _blocks(read: Callable[[int], bytes]) -> Iterator[bytes]:
