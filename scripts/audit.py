@@ -16,7 +16,6 @@ from dimpflow.ndjson import AtomicFile
 from dimpflow.ruleset.load import load_rule_set
 from dimpflow.ruleset.options import Options
 from dimpflow.ruleset.rules import RuleSet
-from dimpflow.service_rules import understood
 
 
 def main(
@@ -47,6 +46,8 @@ def rule_set_of(places: Mapping[str, Any], environ: Mapping[str, str]) -> RuleSe
         return None
     if not places["sent"]:
         return load_rule_set(places["rules"], environ, Options.from_params(places["options"]))
+    from dimpflow.service_rules import understood  # half of what takes long to load, for services alone
+
     try:
         return understood(places["rules"], places["options"], environ)
     except RuleSetError:

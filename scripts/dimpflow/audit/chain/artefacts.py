@@ -114,7 +114,7 @@ def _files(folder: JobFolder, shards: Mapping[str, Sequence[str]], parts: Parts)
     yield from _result(folder, "import", [_path(folder, folder.imported(source)) for source in shards], parts)
     pairs = [(source, shard) for source, names in shards.items() for shard in names]
     for pair in pairs:
-        yield from _split(folder, *pair, kept=parts.keep_shards)
+        yield from _split(folder, *pair, parts)
     done = [_path(folder, folder.shard("dimp", *pair)) for pair in pairs]
     cut = [_path(folder, folder.shard("split", *pair)) for pair in pairs]
     mapping = list(_mapping(folder, cut if parts.gathers else done))
@@ -150,11 +150,15 @@ def _imported(folder: JobFolder, source: str, parts: Parts) -> Iterator[_File]:
     yield from _set_aside(folder, data, given)
 
 
-def _split(folder: JobFolder, source: str, shard: str, *, kept: bool) -> Iterator[_File]:
+def _split(folder: JobFolder, source: str, shard: str, parts: Parts) -> Iterator[_File]:
     imported = [_path(folder, folder.imported(source))]
-    index = folder.facts("split", source, shard)
-    lines = {"lines": read_facts(index)["lines"]}
-    yield _File(_path(folder, folder.shard("split", source, shard)), "split", imported, lines, kept)
+    index, manifest = folder.facts("split", source, shard), parts.manifests[source]
+    facts = read_facts(index)
+    known = {"lines": facts["lines"]}
+    if (facts["start"], facts["end"], facts["bytes"]) == (0, manifest["bytes"], manifest["bytes"]):
+        known["sha256"] = manifest["sha256"]  # all of it was copied, and nothing cut, which would have made it longer
+    path = _path(folder, folder.shard("split", source, shard))
+    yield _File(path, "split", imported, known, parts.keep_shards)
     yield _File(_path(folder, index), "counts", imported)
 
 
