@@ -244,8 +244,8 @@ def test_what_the_configuration_lets_go_may_be_gone_and_what_is_there_is_checked
     job = make_job(tmp_path, keep_shards=False)
     audit = job.audit()
     split = next(one for one in audit["artefacts"] if one["kind"] == "split")
-    whole = hashlib.sha256(job.folder.imported("Patient").read_bytes()).hexdigest()
-    assert split["path"] == "split/Patient/001-of-001.ndjson"
+    assert split["path"] == "split/Condition/001-of-001.ndjson"
+    whole = hashlib.sha256(job.folder.imported("Condition").read_bytes()).hexdigest()
     assert (split["sha256"], split["kept"]) == (whole, False)  # a copy, whose digest is known without it
     assert findings(job) == {}
     shard = job.folder.shard("dimp", "Patient", "001-of-001")
