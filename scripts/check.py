@@ -10,7 +10,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -51,10 +51,7 @@ def main(
         for source, names in shards.items()
     ]
     lines = read_facts(folder.path / "dimp_results.json")["lines"]
-    with (
-        beside(_compared, (imported, result, lines), processes) as compared,
-        beside(_risk, (result, cfg), processes) as risk_of,
-    ):
+    with beside(_compared_and_risk, (imported, result, lines, cfg), processes) as others:
         # to load these takes as long as to search 300 MB, and what is done beside does not need them
         from dimpflow.audit.consistency.run import Consistency, references
         from dimpflow.audit.leaks import clear, gather, gathered, search
@@ -66,7 +63,8 @@ def main(
             )
             _tell_leaks(folder, result, leaks, outputs["leaks"], cfg["on_leak"])
             before, after = references(imported, known.survey)
-            consistency, risk = Consistency(before, after, compared()), risk_of()
+            compared, risk = others()
+            consistency = Consistency(before, after, compared)
         finally:
             clear(values)
     write_json(outputs["consistency"], consistency.as_facts())
@@ -79,19 +77,21 @@ def main(
         page.write(picture(risk).encode())
 
 
-def _compared(imported: Sequence[Imported], result: Path, lines: int) -> Compared:
-    """lines: how many the result has."""
+def _compared_and_risk(
+    imported: Sequence[Imported], result: Path, lines: int, cfg: Mapping[str, Any]
+) -> tuple[Compared, RiskReport]:
+    """What needs no more than to go once through the result. lines: how many it has."""
     comparison = Comparison(imported, result, lines)
-    for part in skim(result):
-        comparison.take(part)
-    return comparison.done()
-
-
-def _risk(result: Path, cfg: Mapping[str, Any]) -> RiskReport:
     types = types_of_interest(cfg["sensitive"])
-    lines = (line for part in skim(result) for line in part.of_types(types))
+
+    def of_interest() -> Iterator[bytes]:
+        for part in skim(result):
+            comparison.take(part)
+            yield from part.of_types(types)
+
     quasi = [quasi_identifier(text) for text in cfg["quasi"]]
-    return assess_risk(lines, quasi, cfg["sensitive"], cfg["k"])
+    risk = assess_risk(of_interest(), quasi, cfg["sensitive"], cfg["k"])
+    return comparison.done(), risk
 
 
 def _tell_leaks(folder: JobFolder, result: Path, report: "LeakReport", output: Path, on_leak: str) -> None:

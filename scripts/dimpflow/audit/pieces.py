@@ -1,5 +1,6 @@
 """Files of lines in pieces that several processes can read, and these in blocks."""
 
+import mmap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,9 +32,18 @@ def stretch_blocks(stretch: Stretch) -> Iterator[bytes]:
         return
     path, start = stretch
     first, last = line_range(path, start, start + PIECE)
+    if first == last:
+        return
     with read_errors(path), open(path, "rb") as file:
-        file.seek(first)
-        yield from _blocks(lambda size: file.read(min(size, last - file.tell())))
+        start = first - first % mmap.ALLOCATIONGRANULARITY
+        data = mmap.mmap(file.fileno(), last - start, access=mmap.ACCESS_READ, offset=start)
+    at, last = first - start, last - start
+    while at < last:
+        end = last if last - at <= BLOCK else data.rfind(b"\n", at, at + BLOCK) + 1
+        if not end:  # a longer line
+            end = data.find(b"\n", at + BLOCK, last) + 1 or last
+        yield data[at:end]
+        at = end
 
 
 def blocks(path: Path) -> Iterator[bytes]:

@@ -156,7 +156,9 @@ def _split(folder: JobFolder, source: str, shard: str, parts: Parts) -> Iterator
     facts = read_facts(index)
     known = {"lines": facts["lines"]}
     if (facts["start"], facts["end"], facts["bytes"]) == (0, manifest["bytes"], manifest["bytes"]):
-        known["sha256"] = manifest["sha256"]  # all of it was copied, and nothing cut, which would have made it longer
+        known["sha256"] = manifest[
+            "sha256"
+        ]  # all of it was copied, and nothing cut, which would have made it longer
     path = _path(folder, folder.shard("split", source, shard))
     yield _File(path, "split", imported, known, parts.keep_shards)
     yield _File(_path(folder, index), "counts", imported)
