@@ -1,7 +1,7 @@
 """scripts/verify_audit.py: what was changed after the audit is found, whatever and wherever it is, and named."""
 
-import io
 import hashlib
+import io
 import json
 import random
 import shutil

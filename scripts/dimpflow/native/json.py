@@ -38,15 +38,6 @@ def behind_space(data: Bytes, at: int) -> int:
 
 
 @inlined
-def line_end(data: Bytes, at: int) -> int:
-    """The place of the end of a line, or the end of the data."""
-    n = len(data)
-    while at < n and data[at] != LINE_END:
-        at += 1
-    return at
-
-
-@inlined
 def _is_extension(data: Bytes, end: int) -> bool:
     """Whether a string of more than 8 bytes ends as `extension` and `modifierExtension` do."""
     return (
