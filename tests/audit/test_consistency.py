@@ -172,3 +172,27 @@ def test_names_that_fhir_does_not_have_are_not_told() -> None:
     resource = {"resourceType": "Secret", "id": "1", "Müller": {"code": 1}, "_status": {"id": "a"}}
     profile.add(resource, resource)
     assert [row["path"] for row in profile.rows()] == ["?.?.code", "?._status.id", "?.id"]
+
+
+def test_lost_references_are_told_in_names_that_fhir_has(tmp_path: Path) -> None:
+    held = {"subject": {"reference": "Patient/p1"}}
+    before: Lines = [{"resourceType": "Encounter", "id": "e", "Müller": held, "Meier": held, "partOf": held}]
+    found = checked(tmp_path, before, [{"resourceType": "Encounter", "id": "e"}]).as_facts()
+    assert found["compared"]["gone"] == {
+        "Encounter.?.subject.reference": 2,
+        "Encounter.partOf.subject.reference": 1,
+    }
+
+
+@pytest.mark.parametrize("broken", ["before", "after"])
+def test_a_line_that_is_no_json_is_told_by_its_number(tmp_path: Path, broken: str) -> None:
+    """And nothing of it."""
+    paths = {name: write(tmp_path / name, hospital(3)) for name in ("before", "after")}
+    lines = paths[broken].read_bytes().splitlines(keepends=True)
+    lines[4] = b'{"resourceType":"Patient","id":"secret-7",}\n'
+    paths[broken].write_bytes(b"".join(lines))
+    comparison = Comparison([Imported(paths["before"])], paths["after"], len(lines))
+    with pytest.raises(InputError, match=r"after: line 5, or .* is no JSON") as error:
+        for part in skim(paths["after"]):
+            comparison.take(part)
+    assert "secret" not in str(error.value)

@@ -4,11 +4,21 @@ import json
 import random
 import sqlite3
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from dimpflow.audit.risk import DEFAULT_QUASI_IDENTIFIERS, DEFAULT_SENSITIVE, assess_risk, quasi_identifier
+from dimpflow.audit.risk import (
+    DEFAULT_QUASI_IDENTIFIERS,
+    DEFAULT_SENSITIVE,
+    assess_risk,
+    members,
+    quasi_identifier,
+    sensitive_value,
+)
+from dimpflow.audit.risk import cohort as cohort_module
+from dimpflow.audit.risk.cohort import read_cohort
 from dimpflow.audit.risk.measures import RiskReport
 from dimpflow.errors import ConfigError, InputError
 from risk_cohorts import bundled, draw, lines
@@ -248,6 +258,44 @@ def test_contained_resources_are_no_patients() -> None:
     inside = {**condition("#x", "X"), "contained": [patient("x", gender="male")]}
     report = assess(lines([other, inside, patient("a")]))
     assert (report.patients, report.sensitive[0].unlinked) == (1, 1)
+
+
+def test_a_reference_within_a_bundle_means_what_that_bundle_holds() -> None:
+    """Also if it was met before in the same words, alone or in another Bundle."""
+
+    def bundle(id_: str, code: str) -> dict[str, Any]:
+        resources = [patient(id_), condition("urn:uuid:1", code)]
+        entry = [{"fullUrl": f"urn:uuid:{n}", "resource": one} for n, one in enumerate(resources, 1)]
+        return {"resourceType": "Bundle", "entry": entry}
+
+    resources = [
+        condition("urn:uuid:1", "x"),
+        bundle("a", "y"),
+        bundle("b", "z"),
+        condition("urn:uuid:1", "x"),
+    ]
+    cohort = read_cohort(
+        lines(resources), [quasi_identifier(QUASI[1])], [sensitive_value(DEFAULT_SENSITIVE[0])]
+    )
+    (linked,) = cohort.linked
+    owned = {(link >> 32, linked.values[link & 0xFFFFFFFF]) for link in linked.links}
+    assert owned == {(0, ("y",)), (1, ("z",))}
+    assert (cohort.patients, linked.resources, linked.unlinked) == (2, 4, 2)
+
+
+def test_an_element_of_several_types_is_all_its_members() -> None:
+    """Those that are alike in one of them are not taken for alike."""
+    dead = [{"deceasedBoolean": True}, {"deceasedDateTime": "2020"}, {"deceasedDateTime": "2021"}, {}]
+    report = assess(lines([patient(str(n), **one) for n, one in enumerate(dead)]), quasi=["Patient.deceased"])
+    assert report.groups == 4
+
+
+@pytest.mark.parametrize("module", [cohort_module, members])
+def test_what_is_forgotten_changes_nothing(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = draw(3, 200)
+    expected = assess(lines(drawn.resources))
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    assert assess(lines(drawn.resources)) == expected
 
 
 def test_no_patients() -> None:

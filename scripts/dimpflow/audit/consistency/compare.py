@@ -47,7 +47,7 @@ class Comparison:
         self._total = 0
 
     def take(self, lines: Lines) -> None:
-        """The next lines. InputError: not all of them were imported."""
+        """The next lines. InputError: not all of them were imported, or one is no JSON."""
         step = self._found.step
         for place in range(-lines.first % step, len(lines.ends), step):
             number, before = next(self._befores, (-1, b""))
@@ -67,7 +67,13 @@ class Comparison:
         return self._found
 
     def _compare(self, number: int, before: bytes, after: bytes) -> None:
-        was, became = orjson.loads(before), orjson.loads(after)
+        try:
+            was, became = orjson.loads(before), orjson.loads(after)
+        except orjson.JSONDecodeError:
+            raise InputError(
+                f"{self._result}: line {number + 1}, or the imported line that it was made from, is no JSON; "
+                "remove the results and run again"
+            ) from None
         one, two, gone = mentions_of(was, became)
         self._before.add(number, one)
         self._after.add(number, two)
