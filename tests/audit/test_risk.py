@@ -338,7 +338,7 @@ def test_lines_of_other_types_are_passed_over_unread() -> None:
     ],
 )
 def test_a_line_that_is_not_fhir(bad: bytes) -> None:
-    with pytest.raises(InputError, match=r"^line 2 of the result is not FHIR") as caught:
+    with pytest.raises(InputError, match=r"^line 2 of those that the risk looks at .* is not FHIR") as caught:
         assess([*lines([patient("a")]), bad])
     assert "secret" not in str(caught.value)
 

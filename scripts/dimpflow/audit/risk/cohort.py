@@ -99,7 +99,7 @@ def read_cohort(
             reader.take(line, {})
         except (orjson.JSONDecodeError, msgspec.DecodeError):
             raise InputError(
-                f"line {number} of the result is not FHIR as JSON; remove the result and run again"
+                f"line {number} of those that the risk looks at (patients, Bundles, sensitive values) is not FHIR as JSON; remove the result and run again"
             ) from None
     return reader.cohort()
 
