@@ -167,6 +167,15 @@ def test_of_more_than_there_is_room_for(rows: int, tmp_path: Path, monkeypatch: 
     assert found == expected
 
 
+def test_no_line_is_lost_where_the_room_is_just_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of lines that the walk leaves to others each takes one row."""
+    lines = [b'{"resourceType":"Patient","\\u0069d":"patient-%d"}' % number for number in range(10)]
+    expected = gathered(lines)
+    assert len(expected["id"]) == 10
+    monkeypatch.setattr(walking, "_EVENTS", 3)
+    assert gathered(lines) == expected
+
+
 @needs_shared
 def test_of_third_party_data(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in sorted((SHARED / "data").rglob("*.ndjson")):
