@@ -1,11 +1,16 @@
 """Where compiled functions are kept: in a folder for a version of the loops, wherever there is a place for it."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from numba.core import config
 
 from dimpflow.native import compiled
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
@@ -45,3 +50,15 @@ def test_the_first_place_that_can_be_written(tmp_path: Path, monkeypatch: pytest
 def test_the_place_that_numba_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert kept() and config.CACHE_DIR.startswith(f"{tmp_path}/compiled-")
+
+
+def test_what_is_kept_is_taken_without_the_tables_of_all_that_could_be_compiled() -> None:
+    """They take longer to fill than all else that a process does before it begins."""
+    program = "import sys; import dimpflow.audit.leaks; print(*sorted(sys.modules))"
+    once = [sys.executable, "-c", "import dimpflow.audit.leaks"]
+    environ = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    subprocess.run(once, check=True, env=environ)
+    done = subprocess.run([*once[:2], program], check=True, capture_output=True, text=True, env=environ)
+    loaded = done.stdout.split()
+    assert "dimpflow.native.walk" in loaded
+    assert "numba.np.linalg" not in loaded

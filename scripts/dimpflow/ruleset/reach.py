@@ -84,6 +84,11 @@ def _below_named(name: str, context: Types) -> Types:
 
 
 @cache
+def _types_below(context: Types) -> Types:
+    return frozenset(t for c in _kinds(context) for _, t in below(c))
+
+
+@cache
 def _below_all(context: Types) -> Types:
     return frozenset(t for c in _kinds(context) for _, t in below(c, enter=True))
 
@@ -216,7 +221,7 @@ def _nodes_by_type(wanted: str, context: Types) -> Types:
     else:
         reached = set()
     if not reached:
-        reached = {t for c in _kinds(context) for _, t in below(c) if type_name(t) == wanted}
+        reached = {t for t in _types_below(context) if type_name(t) == wanted}
         reached |= {t for t in _kinds(context) if type_name(t) == wanted}
     if not reached:
         raise _Never(f"{_called(context)} holds no {wanted}")

@@ -45,18 +45,31 @@ class Gatherer:
         self._values: dict[Kind, list[str]] = defaultdict(list)
         self._locals: list[str] = []
         """Of each e-mail address, what is before the @."""
+        self._borne: list[Numbers] = []
+        """Rows as `People.take` gives them."""
 
     def collected(self) -> Collected:
         """What came since the last call."""
+        self._put_borne()
         for kind, texts in self._ids.items():
             self._into.add_ids(kind, texts)
         for kind, texts in self._values.items():
             self._into.add(kind, texts, self._locals if kind is kinds.E_MAIL else None)
-        for each in (self._ids, self._values, self._locals):
+        for each in (self._ids, self._values, self._locals, self._borne):
             each.clear()
         done, self._into = self._into, Collected(self._hash)
         done.sizes.mark(self._walker.lengths, self._walker.sizes)
         return done
+
+    def _put_borne(self) -> None:
+        if not self._borne:
+            return
+        every, found = np.concatenate(self._borne), self._into.found
+        for kind in NUMBERS:
+            of_it = of_kind(every, kind)
+            found[kind].append(of_it[:, 1])
+            if kind.everywhere:
+                found[kinds.ANCHORS].append(of_it[:, 2])
 
     def take(self, block: bytes) -> Iterator[Numbers]:
         """Whole lines, each a resource or Bundle; gives their links, as `links_of`. ValueError: no JSON."""
@@ -65,14 +78,9 @@ class Gatherer:
             found[kinds.ID].append(taken.ids)
             found[kinds.IDENTIFIER].append(taken.identifiers)
             found[kinds.ANCHORS].append(taken.anchors)
-            rows = self._people.take(block, taken.events)
+            self._borne += self._people.take(block, taken.events)
             borne, links = self._told(taken.events[taken.events[:, 0] > 0].tolist(), block)
-            every = np.concatenate([*rows, *self._rows(borne)])
-            for kind in NUMBERS:
-                of_it = of_kind(every, kind)
-                found[kind].append(of_it[:, 1])
-                if kind.everywhere:
-                    found[kinds.ANCHORS].append(of_it[:, 2])
+            self._borne += self._rows(borne)
             yield taken.links
             yield links
 
