@@ -13,20 +13,22 @@ from numba.core import config
 
 _HERE = Path(__file__).parent
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""No function makes arrays: to count who holds them costs more than all else in a loop over bytes."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiled(signature: Any, *, allocates: bool = True) -> Callable[[F], F]:
+def compiled(signature: Any) -> Callable[[F], F]:
     """A function of the types that `signature` (of Numba) says, compiled when it is defined or taken from what was kept.
 
-    allocates: whether it makes arrays; one that does counts who holds them, which costs more than all else in a loop over bytes.
     Arithmetic of mixed signs becomes floating point in Numba: unsigned numbers need `np.uint64` on both sides.
     """
 
     def made(function: F) -> F:
         if vars(config)["DISABLE_JIT"] or not _kept():
-            return cast(F, numba.njit(signature, **_options(allocates))(function))
-        found = numba.njit(cache=True, **_options(allocates))(function)
+            return cast(F, numba.njit(signature, **_OPTIONS)(function))
+        found = numba.njit(cache=True, **_OPTIONS)(function)
         if not _taken(found, signature):
             found.compile(signature)
         found.disable_compile()
@@ -47,20 +49,16 @@ def _taken(found: Any, signature: Any) -> bool:
 
 
 def inlined(function: F) -> F:
-    """A function that makes no arrays and becomes part of those that call it: a call that passes arrays costs 15 to 25 ns (measured),
+    """A function that becomes part of those that call it: a call that passes arrays costs 15 to 25 ns (measured),
     more than most of these functions themselves."""
-    found: F = numba.njit(forceinline=True, **_options(False))(function)
+    found: F = numba.njit(forceinline=True, **_OPTIONS)(function)
     return found
 
 
 def called(function: F) -> F:
-    """A function that makes no arrays and is called by others of this folder: a large one, which is not worth while to have in each."""
-    found: F = numba.njit(**_options(False))(function)
+    """A function that is called by others of this folder: a large one, which is not worth while to have in each."""
+    found: F = numba.njit(**_OPTIONS)(function)
     return found
-
-
-def _options(allocates: bool) -> dict[str, Any]:
-    return {"nogil": True, "error_model": "numpy", "_nrt": allocates}
 
 
 @cache

@@ -32,7 +32,7 @@ def _places(number: np.uint64, words: int) -> tuple[np.uint64, np.uint64]:
     return (number >> _ONE) & mask, (number >> np.uint64(32)) & mask
 
 
-@compiled(types.void(WRITABLE_NUMBERS, NUMBERS), allocates=False)
+@compiled(types.void(WRITABLE_NUMBERS, NUMBERS))
 def put_into_filter(filter_: Numbers, numbers: Numbers) -> None:
     """Set two bits for each hash. filter_: as many words as a power of two."""
     for number in numbers:

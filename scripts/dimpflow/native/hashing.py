@@ -21,17 +21,17 @@ from dimpflow.native.types import (
 )
 
 
-@compiled(types.uint64(NUMBERS, BYTES), allocates=False)
+@compiled(types.uint64(NUMBERS, BYTES))
 def _one(key: Numbers, data: Bytes) -> np.uint64:
     return sip(key, data, 0, len(data))
 
 
-@compiled(types.uint64(NUMBERS, BYTES), allocates=False)
+@compiled(types.uint64(NUMBERS, BYTES))
 def _word(key: Numbers, data: Bytes) -> np.uint64:
     return word_hash(key, data, 0, len(data))
 
 
-@compiled(types.void(NUMBERS, BYTES, INTEGERS, WRITABLE_NUMBERS), allocates=False)
+@compiled(types.void(NUMBERS, BYTES, INTEGERS, WRITABLE_NUMBERS))
 def _each(key: Numbers, data: Bytes, ends: Integers, out: Numbers) -> None:
     start = 0
     for place in range(len(ends)):
@@ -41,7 +41,6 @@ def _each(key: Numbers, data: Bytes, ends: Integers, out: Numbers) -> None:
 
 @compiled(
     types.void(NUMBERS, BYTES, INTEGERS, WRITABLE_NUMBERS, WRITABLE_NUMBERS, WRITABLE_BYTES, WRITABLE_BYTES),
-    allocates=False,
 )
 def _each_in_words(
     key: Numbers, data: Bytes, ends: Integers, whole: Numbers, seen: Numbers, lengths: Bytes, sizes: Bytes

@@ -137,7 +137,7 @@ def _listed(made: Letters, entry: int, list_: int, anywhere: int, chain: int) ->
     return True
 
 
-@compiled(types.int64(TEXT, types.int64, types.int64, types.int64, LETTERS), allocates=False)
+@compiled(types.int64(TEXT, types.int64, types.int64, types.int64, LETTERS))
 def _filled(data: bytes, lists: int, anywhere: int, chain: int, made: Letters) -> int:
     """Writes lists of words into an array that has a head already and is zeros else: its size, 0 for what it
     is not made of."""
@@ -183,7 +183,7 @@ def _filled(data: bytes, lists: int, anywhere: int, chain: int, made: Letters) -
     return end if depth == 0 and list_ == lists else 0
 
 
-@compiled(types.int64(TEXT), allocates=False)
+@compiled(types.int64(TEXT))
 def _quotes(data: bytes) -> int:
     """How many there are: `bytes.count` is slow at what is found often."""
     found = 0

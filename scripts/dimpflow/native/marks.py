@@ -160,7 +160,7 @@ def _compared(data: Bytes, at: int) -> tuple[U64, U64, U64, U64, U64, U64, U64]:
     )
 
 
-@compiled(types.int64(BYTES, MARKS, WRITABLE_BYTES), allocates=False)
+@compiled(types.int64(BYTES, MARKS, WRITABLE_BYTES))
 def _mark(data: Bytes, marks: Marks, rest: Bytes) -> int:
     """Set all marks; how many line ends there are. marks: room for them; rest: WIDTH bytes for the last ones."""
     n, lines, count = len(data), 0, 0

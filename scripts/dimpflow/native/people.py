@@ -14,9 +14,7 @@ DONE = 0
 """The code of what nobody else need look at."""
 
 
-@compiled(
-    types.int64(BYTES, WRITABLE_FRAMES, types.int64, types.int64, types.int64, KNOWN, ROOM), allocates=False
-)
+@compiled(types.int64(BYTES, WRITABLE_FRAMES, types.int64, types.int64, types.int64, KNOWN, ROOM))
 def take_values(
     data: Bytes, events: Frames, at: int, count: int, staff: int, known: Known, room: Room
 ) -> int:

@@ -273,7 +273,6 @@ def _edited(text: bytes, sources: Letters, spans: Letters, found: int, marker: b
 
 @compiled(
     types.UniTuple(types.int64, 2)(TEXT, LETTERS, LETTERS, TABLE, LETTERS, TEXT, LETTERS, WRITABLE_BYTES),
-    allocates=False,
 )
 def replaced(
     text: bytes,

@@ -209,7 +209,6 @@ def holds(data: Bytes, start: int, end: int, wanted: Wanted, moment: bool, word:
     types.UniTuple(types.int64, 2)(
         BYTES, MARKS, types.int64, _WANTED, _KNOWN, WRITABLE_BYTES, WRITABLE_INTEGERS, WRITABLE_INTEGERS
     ),
-    allocates=False,
 )  # fmt: skip
 def find(
     data: Bytes, marks: Marks, at: int, wanted: Wanted, known: Known, word: Bytes, tally: Integers, out: Integers

@@ -169,7 +169,6 @@ def _node_link(
         WRITABLE_FRAMES,
         WRITABLE_BYTES,
     ),
-    allocates=False,
 )  # fmt: skip
 def walk(
     data: Bytes, marks: Marks, at: int, key: Numbers, folds: Numbers, keys: Numbers, entries: Integers, told: Integers, patient: int, values: bool,
