@@ -10,6 +10,7 @@ import zstandard
 
 from dimpflow.audit import pieces
 from dimpflow.audit.leaks import check_leaks, clear, gather, gathered, gathering, run, search, store
+from dimpflow.audit.leaks.kinds import KINDS
 from dimpflow.errors import InputError
 from dimpflow.native.hashing import Hasher
 from generate import generate
@@ -46,6 +47,20 @@ def test_processes_blocks_and_pieces_change_nothing(
     monkeypatch.setattr(gathering, "PIECE", 5_000)
     monkeypatch.setattr(store, "_AT_ONCE", 100)
     assert facts(leaking, tmp_path / "w") == expected
+
+
+def test_who_bears_a_value_is_counted_once_however_the_import_is_cut(
+    leaking: tuple[list[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bearers(name: str) -> dict[str, int]:
+        gather(leaking[0], tmp_path / name, 1)
+        return {kind.name: len(store.Hashes(tmp_path / name, kind)) for kind in KINDS if kind.ordinary}
+
+    expected = bearers("whole")
+    assert all(expected.values())
+    monkeypatch.setattr(pieces, "PIECE", 5_000)
+    monkeypatch.setattr(gathering, "PIECE", 5_000)
+    assert bearers("cut") == expected
 
 
 @pytest.mark.parametrize("ending", ["gz", "zst"])
