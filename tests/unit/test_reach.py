@@ -136,6 +136,7 @@ def test_paths_that_can_match(path: str) -> None:
         ("nodesByType('DomainResource')", "DomainResource is no FHIR type"),
         ("Patient.name.nodesByType('BackboneElement')", "HumanName holds no BackboneElement"),
         ("Patient.nodesByType('Observation')", "Patient holds no Observation"),
+        ("Bundle.nodesByType('Narrative')", "Bundle holds no Narrative"),  # nested resources are not entered
         ("Patient.birthDate.nodesByType('time')[0].nodesByType('Patient')", "time holds no Patient"),
         # names
         ("nodesByName('postcode')", "a resource has no element postcode anywhere"),
