@@ -19,5 +19,5 @@ OUTPUT_VERSION = {
     "results": 1,
     "values": 2,
     "check": 4,
-    "audit": 2,
+    "audit": 3,
 }

@@ -1,5 +1,6 @@
 """dimpflow.audit.pages: the pages of the checks, the provenance and the environment."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -60,6 +61,8 @@ def test_the_consistency_page_adds_up(facts: Facts) -> None:
     }
     for path, count in check["compared"]["gone"].items():
         assert page.rows[path] == [str(count)]
+    said = re.search(r"([\d\u202f]+) references and ids of resources\.", page.text)
+    assert said and plain(said[1]) == check["compared"]["mentions"]
 
 
 def test_the_consistency_page_shows_faults(changed: Facts) -> None:

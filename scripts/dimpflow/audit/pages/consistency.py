@@ -72,7 +72,7 @@ def _parts(check: Facts) -> Iterator[Html]:
     if compared:
         yield heading("References compared one by one")
         yield paragraph(
-            f"{_GROUPS}{_of_lines(compared.get('every', 1))}: {number(compared.get('mentions', 0))} references."
+            f"{_GROUPS}{_of_lines(compared.get('every', 1))}: {number(compared.get('mentions', 0))} references and ids of resources."
         )
         yield from _gone(compared.get("gone", {}))
     kept = check.get("kept", {})
