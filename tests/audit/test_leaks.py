@@ -15,7 +15,7 @@ from dimpflow.engine.engine import Engine
 from dimpflow.ruleset.load import load_rule_set
 from generate import Shape, generate
 
-CASES = int(os.environ.get("DIMP_CASES", "60"))
+CASES = int(os.environ.get("DIMP_CASES", "200"))
 SEED = int(os.environ.get("DIMP_SEED", "1"))
 DEFAULT = Path(__file__).parents[2] / "config" / "rulesets" / "default.yaml"
 SHAPES: tuple[Shape, ...] = ("ndjson", "torch")
