@@ -141,11 +141,11 @@ def test_killed_in_the_middle(folder: Path) -> None:
     status = wait_for_state(folder, "failed")
     assert "the workflow ended without a word" in str(status["errors"])
     assert not (folder / "jobs/study/dimp_results.ndjson").exists()
+    wait_for_jobs(folder)
+    assert status_of(folder, "study") == status  # jobs that go on do not bring it back to life
     # Scripts that Snakemake has left behind hold what it knew of the configuration.
     assert list((folder / ".snakemake/scripts").iterdir()) != []
     assert files_with(folder, PASSWORD) == ["aether.yaml"] and files_with(folder, KEY) == []
-    wait_for_jobs(folder)
-    assert status_of(folder, "study") == status  # jobs that go on do not bring it back to life
 
 
 def test_interrupted(folder: Path) -> None:
